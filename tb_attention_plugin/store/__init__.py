@@ -1,0 +1,1 @@
+"""The store: what lies on disk, how it is written and how it is read."""

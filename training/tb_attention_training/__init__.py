@@ -1,0 +1,30 @@
+"""Records attention while a model trains: the Keras callback, the session hook, seq2seq attention.
+
+Nothing here imports TensorFlow, Keras or matplotlib before it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tb_attention_training import seq2seq
+    from tb_attention_training.callback import AttentionCallback
+    from tb_attention_training.plotting import plot_attention
+
+__all__ = ["AttentionCallback", "plot_attention", "seq2seq"]
+
+_HOMES = {
+    "AttentionCallback": "tb_attention_training.callback",
+    "plot_attention": "tb_attention_training.plotting",
+}
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name == "seq2seq":
+        return importlib.import_module("tb_attention_training.seq2seq")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
