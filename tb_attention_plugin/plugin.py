@@ -1,0 +1,216 @@
+"""The HTTP routes: parse the request, call, respond."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import mimetypes
+from collections.abc import Callable, Mapping
+from importlib import resources
+from typing import Any
+
+from tensorboard.plugins import base_plugin
+from werkzeug import wrappers
+
+from tb_attention_plugin import responses
+from tb_attention_plugin.responses import RequestError
+from tb_attention_plugin.store.events import PLUGIN_NAME
+from tb_attention_plugin.store.logdir import LogDirectory, roots_of
+
+_BINARY = "application/octet-stream"
+_DAY = "private, max-age=86400, immutable"
+# Asked for anew, but answered with 304 where nothing changed.
+_REVALIDATE = "private, no-cache"
+
+Route = Callable[[wrappers.Request], wrappers.Response]
+
+
+def _respond(
+    body: bytes,
+    content_type: str,
+    *,
+    status: int = 200,
+    cache: str = "no-store",
+    headers: Mapping[str, str] | None = None,
+) -> wrappers.Response:
+    response = wrappers.Response(body, status=status, content_type=content_type)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = cache
+    response.headers.update(headers or {})
+    return response
+
+
+def _with_etag(request: wrappers.Request, body: bytes, content_type: str) -> wrappers.Response:
+    etag = hashlib.sha256(body).hexdigest()[:32]
+    headers = {"ETag": f'"{etag}"', "Vary": "Accept"}
+    known = request.if_none_match.contains(etag)
+    return _respond(
+        b"" if known else body,
+        content_type,
+        status=304 if known else 200,
+        cache=_REVALIDATE,
+        headers=headers,
+    )
+
+
+def _route(handler: Callable[[AttentionPlugin, wrappers.Request], wrappers.Response]) -> Any:
+    """Makes a WSGI application of a method; what a person did wrong becomes a sentence."""
+
+    @functools.wraps(handler)
+    def application(self: AttentionPlugin, environ: Any, start_response: Any) -> Any:
+        request = wrappers.Request(environ)
+        try:
+            if request.method not in ("GET", "HEAD"):
+                raise RequestError(405, f"Expected GET, received {request.method}.")
+            response = handler(self, request)
+        except RequestError as error:
+            response = _respond(
+                str(error).encode(), "text/plain; charset=utf-8", status=error.status
+            )
+        return response(environ, start_response)
+
+    return application
+
+
+def _text(request: wrappers.Request, name: str) -> str:
+    value = request.args.get(name)
+    if value is None:
+        raise RequestError(400, f"{name}: expected this parameter, received none.")
+    return value
+
+
+def _integers(request: wrappers.Request, name: str) -> list[int]:
+    text = _text(request, name)
+    try:
+        # int() alone would take "1_0", " 1" and digits of any script.
+        if not text.isascii() or not text.replace(",", "").isdigit() or len(text) > 100_000:
+            raise ValueError
+        values = [int(part) for part in text.split(",")]
+        if max(values) >= 2**63:
+            raise ValueError
+    except ValueError:
+        raise RequestError(
+            400,
+            f"{name}: expected integers from 0 on, separated by commas, received {text[:80]!r}.",
+        ) from None
+    return values
+
+
+def _integer(request: wrappers.Request, name: str) -> int:
+    values = _integers(request, name)
+    if len(values) != 1:
+        raise RequestError(400, f"{name}: expected one integer, received {len(values)}.")
+    return values[0]
+
+
+def _cache(request: wrappers.Request) -> str:
+    # With the layer's generation in the URL, the same URL means the same bytes forever.
+    return _DAY if "v" in request.args else "no-store"
+
+
+class AttentionPlugin(base_plugin.TBPlugin):
+    """The Attention tab's server.
+
+    Args:
+        context: What TensorBoard offers to plugins.
+    """
+
+    plugin_name = PLUGIN_NAME
+
+    def __init__(self, context: base_plugin.TBContext) -> None:
+        logdir = context.logdir or ""
+        spec = getattr(context.flags, "logdir_spec", "") or ""
+        self._log_dir = logdir or spec
+        self._logs = LogDirectory(roots_of(logdir, spec))
+        self._static = resources.files("tb_attention_plugin") / "static"
+
+    def get_plugin_apps(self) -> dict[str, Any]:
+        """The routes, below `data/plugin/attention`."""
+        return {
+            "/index.js": self._serve_static,
+            "/static/*": self._serve_static,
+            "/runs": self._serve_runs,
+            "/examples": self._serve_examples,
+            "/metrics": self._serve_metrics,
+            "/maps": self._serve_maps,
+            "/atlas": self._serve_atlas,
+        }
+
+    def is_active(self) -> bool:
+        """Whether there is attention to show; asked where no event file says so."""
+        return bool(self._logs.runs())
+
+    def data_plugin_names(self) -> tuple[str, ...]:
+        """Names of the plugins whose summaries switch the tab on."""
+        return (PLUGIN_NAME,)
+
+    def frontend_metadata(self) -> base_plugin.FrontendMetadata:
+        """How TensorBoard shows the tab."""
+        return base_plugin.FrontendMetadata(
+            es_module_path="/index.js", tab_name="Attention", disable_reload=True
+        )
+
+    @_route
+    def _serve_static(self, request: wrappers.Request) -> wrappers.Response:
+        name = request.path.rsplit("/", 1)[-1]
+        files = {file.name: file for file in self._static.iterdir() if file.is_file()}
+        if name not in files:
+            raise RequestError(404, f"No such file: {name[:80]!r}.")
+        body = files[name].read_bytes()
+        content_type = mimetypes.guess_type(name)[0] or _BINARY
+        if content_type.startswith("text/"):
+            content_type += "; charset=utf-8"
+        if name == "index.js":
+            return _with_etag(request, body, content_type)
+        return _respond(body, content_type, cache=_DAY)
+
+    @_route
+    def _serve_runs(self, request: wrappers.Request) -> wrappers.Response:
+        response = responses.runs_response(self._logs.runs(), self._log_dir)
+        best = request.accept_mimetypes.best_match([_BINARY, "application/json"], _BINARY)
+        if best == "application/json" and request.accept_mimetypes:
+            body = json.dumps(responses.runs_json(response), ensure_ascii=False).encode()
+            return _with_etag(request, body, "application/json; charset=utf-8")
+        return _with_etag(request, response.SerializeToString(), _BINARY)
+
+    @_route
+    def _serve_examples(self, request: wrappers.Request) -> wrappers.Response:
+        response = responses.examples_response(
+            self._logs.runs(),
+            _text(request, "run"),
+            _text(request, "layer"),
+            _integer(request, "step"),
+        )
+        return _respond(response.SerializeToString(), _BINARY, cache=_cache(request))
+
+    @_route
+    def _serve_metrics(self, request: wrappers.Request) -> wrappers.Response:
+        response = responses.metrics_response(
+            self._logs.runs(), _text(request, "run"), _text(request, "layer")
+        )
+        return _with_etag(request, response.SerializeToString(), _BINARY)
+
+    @_route
+    def _serve_maps(self, request: wrappers.Request) -> wrappers.Response:
+        body = responses.maps_response(
+            self._logs.runs(),
+            _text(request, "run"),
+            _text(request, "layer"),
+            _integer(request, "example"),
+            _integers(request, "heads"),
+            _integers(request, "steps"),
+        )
+        return _respond(body, _BINARY, cache=_cache(request))
+
+    @_route
+    def _serve_atlas(self, request: wrappers.Request) -> wrappers.Response:
+        body = responses.atlas_response(
+            self._logs.runs(),
+            _text(request, "run"),
+            _integer(request, "step"),
+            _integers(request, "example"),
+            _integer(request, "size") if "size" in request.args else 32,
+            request.args.get("layer"),
+        )
+        return _respond(body, _BINARY, cache=_cache(request))

@@ -1,0 +1,93 @@
+"""The event file: what TensorBoard's own loader reads.
+
+It makes the directory a run, switches the Attention tab on, carries image summaries to the Images
+dashboard, and holds the entries with their thumbnails, so that a log of which only the event files
+were copied still shows something. Written with our own framing: TensorBoard's writer imports
+TensorFlow where it is installed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import time
+from pathlib import Path
+
+from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, tensor_shape_pb2, types_pb2
+
+from tb_attention_plugin.store import tfrecord
+from tb_attention_plugin.store.record import RenderedImage
+
+PLUGIN_NAME = "attention"
+_IMAGES_PLUGIN_NAME = "images"
+_numbers = itertools.count()
+
+
+def _blob_sequence(tag: str, plugin: str, blobs: list[bytes]) -> summary_pb2.Summary.Value:
+    # TensorBoard's data server drops a series without a data class, and a blob sequence whose
+    # tensor is not rank 1, without a word.
+    return summary_pb2.Summary.Value(
+        tag=tag,
+        metadata=summary_pb2.SummaryMetadata(
+            plugin_data=summary_pb2.SummaryMetadata.PluginData(plugin_name=plugin),
+            data_class=summary_pb2.DATA_CLASS_BLOB_SEQUENCE,
+        ),
+        tensor=tensor_pb2.TensorProto(
+            dtype=types_pb2.DT_STRING,
+            string_val=blobs,
+            tensor_shape=tensor_shape_pb2.TensorShapeProto(
+                dim=[tensor_shape_pb2.TensorShapeProto.Dim(size=len(blobs))]
+            ),
+        ),
+    )
+
+
+class EventFile:
+    """Appends summaries to an event file of its own.
+
+    Args:
+        log_dir: Directory of the run.
+    """
+
+    def __init__(self, log_dir: Path) -> None:
+        now = time.time()
+        name = (
+            f"events.out.tfevents.{int(now):010d}.{socket.gethostname()}.{os.getpid()}"
+            f".{next(_numbers)}.attention"
+        )
+        self.path = log_dir / name
+        self._file = open(self.path, "xb")  # noqa: SIM115 - closed by close()
+        self._append(event_pb2.Event(wall_time=now, file_version="brain.Event:2"))
+        self._file.flush()
+
+    def _append(self, event: event_pb2.Event) -> None:
+        self._file.write(tfrecord.frame(event.SerializeToString()))
+
+    def _append_value(self, value: summary_pb2.Summary.Value, step: int, wall_time: float) -> None:
+        self._append(
+            event_pb2.Event(
+                step=step, wall_time=wall_time, summary=summary_pb2.Summary(value=[value])
+            )
+        )
+
+    def write_entry(
+        self, layer: str, step: int, wall_time: float, entry: bytes, tiles: list[bytes]
+    ) -> None:
+        """Writes the plugin's own summary: the entry, then its thumbnails of each example."""
+        value = _blob_sequence(layer, PLUGIN_NAME, [entry, *tiles])
+        self._append_value(value, step, wall_time)
+
+    def write_image(self, image: RenderedImage, step: int, wall_time: float) -> None:
+        """Writes an image summary for the Images dashboard."""
+        blobs = [str(image.width).encode(), str(image.height).encode(), image.png]
+        value = _blob_sequence(image.tag, _IMAGES_PLUGIN_NAME, blobs)
+        self._append_value(value, step, wall_time)
+
+    def flush(self) -> None:
+        """Makes what was written visible to readers."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()

@@ -1,0 +1,80 @@
+"""Where the store lies in a run's directory, and who may write there."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import socket
+import time
+from pathlib import Path
+from typing import IO
+
+try:
+    import fcntl
+except ImportError:  # Windows: a second writer is not noticed there
+    fcntl = None
+
+FORMAT_VERSION = 1
+"""Of what lies in the store; a reader refuses a newer one."""
+
+# TensorBoard's own place for the files of a plugin (plugin_asset_util). No file name in it may
+# contain "tfevents": TensorBoard would scan it.
+STORE_PATH = Path("plugins") / "attention"
+INDEX_SUFFIX = ".index"
+DATA_SUFFIX = ".data"
+_LOCK_NAME = "attention.lock"
+_numbers = itertools.count()
+
+
+def store_directory(run_directory: str | os.PathLike[str]) -> Path:
+    """Directory of the store of a run."""
+    return Path(run_directory) / STORE_PATH
+
+
+def new_stem() -> str:
+    """A file name, without suffix, that no other writer has.
+
+    It sorts by time of creation, and says which host and process wrote it.
+    """
+    host = re.sub(r"[^A-Za-z0-9.-]|tfevents", "_", socket.gethostname())[:64]
+    return f"attention-{time.time_ns() // 1000:017d}-{host}-{os.getpid()}-{next(_numbers)}"
+
+
+class WriterLock:
+    """Makes sure that one writer at a time writes to a store.
+
+    The lock ends with the process however that ends. On file systems without locks, writers are
+    not told apart; the reader's rule for resumed runs then decides what is shown.
+
+    Args:
+        directory: Of the store.
+
+    Raises:
+        RuntimeError: Another live writer holds the lock.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._file: IO[str] = open(directory / _LOCK_NAME, "a+", encoding="utf-8")  # noqa: SIM115
+        if fcntl is None:
+            return
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.seek(0)
+            holder = self._file.read(200).strip() or "another process"
+            self._file.close()
+            raise RuntimeError(
+                f"log_dir: expected a directory that nobody else writes attention to, received "
+                f"{str(directory.parent.parent)!r}, which {holder} is writing to. Close that "
+                "AttentionWriter first, or give each writer a directory of its own."
+            ) from None
+        except OSError:  # no locks on this file system
+            return
+        self._file.truncate(0)
+        self._file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        self._file.flush()
+
+    def release(self) -> None:
+        """Lets the next writer in."""
+        self._file.close()

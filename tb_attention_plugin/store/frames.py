@@ -1,0 +1,134 @@
+"""Turns a record into what lies on disk: frames, thumbnails, tokens, and an entry to find them."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tb_attention_plugin import metrics
+from tb_attention_plugin.store import attention_pb2 as pb
+from tb_attention_plugin.store import code_table, codec, thumbnails
+from tb_attention_plugin.store.record import AttentionRecord, Tokens
+from tb_attention_plugin.store.validation import ROUNDING
+
+
+class Sink(Protocol):
+    """The growing data file."""
+
+    def append(self, data: bytes) -> int:
+        """Appends bytes and returns the offset at which they start."""
+        ...
+
+
+class FrameWriter:
+    """Appends the data of records to a sink and makes their entries.
+
+    Args:
+        sink: The data file.
+    """
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._token_tables: dict[bytes, pb.Blob] = {}
+
+    def append(
+        self, record: AttentionRecord, encoding: pb.Encoding
+    ) -> tuple[pb.Entry, list[bytes]]:
+        """Appends a record's data.
+
+        Args:
+            record: The record.
+            encoding: Layout of its weights.
+
+        Returns:
+            The entry, and the deflated tiles of the smallest thumbnails of each example.
+        """
+        B, H, Q, K = record.weights.shape
+        entry = pb.Entry(
+            step=record.step,
+            layer=record.layer,
+            wall_time=record.wall_time,
+            examples=B,
+            heads=H,
+            queries=Q,
+            keys=K,
+            causal=record.causal,
+            encoding=encoding,
+            dtype=record.dtype,
+        )
+        if (record.query_lengths < Q).any():
+            entry.query_lengths.extend(record.query_lengths.tolist())
+        if (record.key_lengths < K).any():
+            entry.key_lengths.extend(record.key_lengths.tolist())
+        if encoding == pb.CODE8:
+            entry.code_table = code_table.CODE_TABLE_ID
+        else:
+            finite = np.isfinite(record.weights)
+            within = (record.weights >= 0) & (record.weights <= 1 + ROUNDING)
+            entry.has_nonfinite = not finite.all()
+            entry.out_of_range = bool((finite & ~within).any())
+
+        all_codes: list[NDArray[np.uint8]] = []
+        for b in range(B):
+            laid = codec.layout(record.weights[b], encoding)
+            for h in range(H):
+                self._append_frame(entry, codec.deflate(laid[h]))
+            all_codes.append(laid if encoding == pb.CODE8 else _clipped_codes(record.weights[b]))
+        smallest = self._append_atlases(entry, record, all_codes)
+
+        self._refer_to_tokens(entry.query_tokens, record.query_tokens)
+        self._refer_to_tokens(entry.key_tokens, record.key_tokens)
+        for name, values in metrics.head_metrics(record).items():
+            entry.metrics.append(pb.Metric(name=name, values=values.ravel().tolist()))
+        return entry, smallest
+
+    def _append_frame(self, entry: pb.Entry, frame: bytes) -> None:
+        offset = self._sink.append(frame)
+        if not entry.frame_lengths:
+            entry.frames_offset = offset
+        entry.frame_lengths.append(len(frame))
+        entry.frame_crc32s.append(zlib.crc32(frame))
+
+    def _append_atlases(
+        self, entry: pb.Entry, record: AttentionRecord, all_codes: list[NDArray[np.uint8]]
+    ) -> list[bytes]:
+        smallest: list[bytes] = []
+        for size in thumbnails.THUMBNAIL_SIZES:
+            atlas = entry.atlases.add(size=size)
+            for b, codes in enumerate(all_codes):
+                queries, keys = int(record.query_lengths[b]), int(record.key_lengths[b])
+                rows = thumbnails.tile_length(queries, size)
+                columns = thumbnails.tile_length(keys, size)
+                tiles = thumbnails.max_pool(codes[:, :queries, :keys], rows, columns)
+                deflated = codec.deflate(np.ascontiguousarray(tiles))
+                atlas.rows.append(rows)
+                atlas.columns.append(columns)
+                atlas.tiles.append(self._append_blob(deflated))
+                if size == thumbnails.THUMBNAIL_SIZES[0]:
+                    smallest.append(deflated)
+        return smallest
+
+    def _append_blob(self, data: bytes) -> pb.Blob:
+        return pb.Blob(offset=self._sink.append(data), length=len(data), crc32=zlib.crc32(data))
+
+    def _refer_to_tokens(self, blob: pb.Blob, tokens: Tokens | None) -> None:
+        if tokens is None:
+            return
+        table = pb.TokenTable(examples=[pb.TokenList(tokens=sequence) for sequence in tokens])
+        data = table.SerializeToString()
+        digest = hashlib.sha256(data).digest()
+        # The probe is fixed, so its tokens are too: they are stored once and referred to.
+        if digest not in self._token_tables:
+            self._token_tables[digest] = self._append_blob(
+                len(data).to_bytes(8, "little") + codec.deflate(data)
+            )
+        blob.CopyFrom(self._token_tables[digest])
+
+
+def _clipped_codes(weights: NDArray[np.float32]) -> NDArray[np.uint8]:
+    # Thumbnails of weights that are not codes: the entry's flags say that they show no true values.
+    return code_table.encode(np.clip(np.nan_to_num(weights, nan=0.0), 0, 1))

@@ -1,0 +1,147 @@
+"""`AttentionReader`: recorded attention for notebooks and scripts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tb_attention_plugin.store import codec
+from tb_attention_plugin.store.logdir import LogDirectory
+from tb_attention_plugin.store.run import Found, History, RunStore, read_blobs
+
+
+class AttentionReader:
+    """Reads the attention maps that were recorded below a log directory.
+
+    Every call sees what was written until then, also by a training that still runs.
+
+    Args:
+        logdir: What one passes to `tensorboard --logdir`.
+
+    Raises:
+        FileNotFoundError: There is no such directory.
+
+    Example:
+        >>> reader = AttentionReader("runs")
+        >>> run = reader.runs()[0]
+        >>> layer = reader.layers(run)[0]
+        >>> weights = reader.weights(run, layer, reader.steps(run, layer)[-1])  # [B, H, Q, K]
+    """
+
+    def __init__(self, logdir: str | os.PathLike[str]) -> None:
+        root = Path(logdir).expanduser()
+        if not root.is_dir():
+            raise FileNotFoundError(
+                f"logdir: expected a directory as for `tensorboard --logdir`, received "
+                f"{str(logdir)!r}, which does not exist."
+            )
+        self._logs = LogDirectory({"": root})
+
+    def runs(self) -> list[str]:
+        """Names of the runs, sorted."""
+        return list(self._logs.runs())
+
+    def layers(self, run: str) -> list[str]:
+        """Names of the layers of a run, in the order in which they were first recorded."""
+        return list(self._store(run).histories)
+
+    def steps(self, run: str, layer: str) -> list[int]:
+        """Every recorded step of a layer, ascending."""
+        return list(self._history(run, layer)[1].steps)
+
+    def tokens(self, run: str, layer: str, step: int) -> list[tuple[list[str], list[str]]]:
+        """Tokens of a record.
+
+        Returns:
+            Of each example its query tokens and its key tokens; empty lists when none were given.
+        """
+        store, found = self._found(run, layer, step)
+        sides: list[list[list[str]]] = []
+        for side in ("query_tokens", "key_tokens"):
+            table = store.tokens(found, side)
+            lists = [list(e.tokens) for e in table.examples] if table else []
+            sides.append(lists or [[] for _ in range(found.entry.examples)])
+        return list(zip(*sides, strict=True))
+
+    def lengths(self, run: str, layer: str, step: int) -> list[tuple[int, int]]:
+        """Valid queries and valid keys of each example of a record."""
+        _, found = self._found(run, layer, step)
+        return [found.lengths(b) for b in range(found.entry.examples)]
+
+    def weights(self, run: str, layer: str, step: int) -> NDArray[np.float32]:
+        """The attention weights of a record.
+
+        Returns:
+            float32 `[B, H, Q, K]`, each within 5e-4 absolute or 1 % relative of what was recorded
+            (with `precision="code8"`).
+
+        Raises:
+            LookupError: There is no such run, layer or step.
+            StoreError: The data cannot be read.
+        """
+        _, found = self._found(run, layer, step)
+        entry = found.entry
+        B, H = entry.examples, entry.heads
+        frames = read_blobs(
+            found.data_path, [found.frame(b, h) for b in range(B) for h in range(H)]
+        )
+        maps = [
+            codec.decode_frame(frame, entry.encoding, entry.queries, entry.keys, entry.code_table)
+            for frame in frames
+        ]
+        return np.stack(maps).reshape(B, H, entry.queries, entry.keys)
+
+    def metrics(self, run: str, layer: str) -> dict[str, NDArray[np.float32]]:
+        """Metrics of every recorded step.
+
+        Returns:
+            Each metric's name and its float32 `[steps, B, H]`; NaN where a step has none.
+        """
+        store, _ = self._history(run, layer)
+        return stack_metrics(store, layer)
+
+    def _store(self, run: str) -> RunStore:
+        runs = self._logs.runs()
+        if run not in runs:
+            raise LookupError(f"run: expected one of {list(runs)}, received {run!r}.")
+        return runs[run]
+
+    def _history(self, run: str, layer: str) -> tuple[RunStore, History]:
+        store = self._store(run)
+        if layer not in store.histories:
+            raise LookupError(
+                f"layer: expected one of {list(store.histories)} of run {run!r}, received "
+                f"{layer!r}."
+            )
+        return store, store.histories[layer]
+
+    def _found(self, run: str, layer: str, step: int) -> tuple[RunStore, Found]:
+        store, history = self._history(run, layer)
+        found = store.find(layer, step)
+        if found is None:
+            raise LookupError(
+                f"step: expected a recorded step of layer {layer!r}, received {step}; the nearest "
+                f"one before it is {history.at_or_before(step)} of {len(history.steps)}."
+            )
+        return store, found
+
+
+def stack_metrics(store: RunStore, layer: str) -> dict[str, NDArray[np.float32]]:
+    """Metrics of all visible entries of a layer, `[steps, B, H]` each; NaN where one is missing.
+
+    Where the number of examples or heads changed over time, the array holds the most there were.
+    """
+    entries = store.entries(layer)
+    B = max(entry.examples for entry in entries)
+    H = max(entry.heads for entry in entries)
+    series: dict[str, NDArray[np.float32]] = {}
+    for i, entry in enumerate(entries):
+        for metric in entry.metrics:
+            if metric.name not in series:
+                series[metric.name] = np.full((len(entries), B, H), np.nan, np.float32)
+            values = np.array(metric.values, np.float32).reshape(entry.examples, entry.heads)
+            series[metric.name][i, : entry.examples, : entry.heads] = values
+    return series

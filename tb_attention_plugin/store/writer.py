@@ -1,0 +1,271 @@
+"""`AttentionWriter`: NumPy in, files out, on a thread of its own."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import queue
+import socket
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, get_args
+
+from numpy.typing import ArrayLike
+
+from tb_attention_plugin.store import attention_pb2 as pb
+from tb_attention_plugin.store import files, tfrecord
+from tb_attention_plugin.store.events import EventFile
+from tb_attention_plugin.store.frames import FrameWriter
+from tb_attention_plugin.store.record import AttentionRecord, ImageRenderer, Tokens
+from tb_attention_plugin.store.validation import check_codable, make_record
+
+Precision = Literal["code8", "float16", "float32", "auto"]
+_FLOAT_ENCODINGS = {"float16": pb.FLOAT16, "float32": pb.FLOAT32, "auto": pb.FLOAT32}
+
+
+class _DataFile:
+    def __init__(self, path: Path) -> None:
+        self._file = open(path, "xb")  # noqa: SIM115 - closed by close()
+        self._end = 0
+
+    def append(self, data: bytes) -> int:
+        start = self._end
+        self._file.write(data)
+        self._end += len(data)
+        return start
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class AttentionWriter:
+    """Records attention maps from arrays of any framework.
+
+    Weights are copied and validated at once; encoding and writing happen on a background thread.
+    What is in the queue when the process ends regularly is still written.
+
+    Args:
+        log_dir: Directory of the run, as for `tf.summary.create_file_writer`. Made when missing.
+        precision: How weights are stored. `"code8"`: one byte each, shown within 5e-4 absolute or
+            1 % relative of the true value; takes finite weights in [0, 1]. `"float16"` and
+            `"float32"` take any value. `"auto"`: `"code8"` where the weights allow it, else
+            `"float32"`.
+        max_queue: Records that may wait for the background thread; `write` blocks beyond that.
+        render_images: Makes image summaries of each record, e.g.
+            `tb_attention_training.plotting.render_attention_images`; called on the background
+            thread, after the record is written.
+
+    Raises:
+        ValueError: An argument is not as described.
+        OSError: The directory cannot be written to.
+        RuntimeError: Another live writer writes to the same directory.
+
+    Example:
+        >>> with AttentionWriter("runs/mine") as writer:
+        ...     writer.write("encoder/self_attention", weights, step, key_tokens=tokens)
+    """
+
+    def __init__(
+        self,
+        log_dir: str | os.PathLike[str],
+        *,
+        precision: Precision = "code8",
+        max_queue: int = 16,
+        render_images: ImageRenderer | None = None,
+    ) -> None:
+        if precision not in get_args(Precision):
+            raise ValueError(
+                f"precision: expected one of {', '.join(map(repr, get_args(Precision)))}, received "
+                f"{precision!r}."
+            )
+        if max_queue < 1:
+            raise ValueError(f"max_queue: expected 1 or more records, received {max_queue!r}.")
+        self._precision = precision
+        self._render_images = render_images
+        self._last_steps: dict[str, int] = {}
+        self._failure: Exception | None = None
+        self._closed = False
+
+        self.log_dir = Path(log_dir).expanduser()
+        directory = files.store_directory(self.log_dir)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._lock = files.WriterLock(directory)
+            stem = files.new_stem()
+            self._data = _DataFile(directory / (stem + files.DATA_SUFFIX))
+            # Unbuffered: readers see an entry as soon as it is written, in one piece.
+            index = directory / (stem + files.INDEX_SUFFIX)
+            self._index = open(index, "xb", buffering=0)  # noqa: SIM115 - closed by close()
+            self._events = EventFile(self.log_dir)
+        except OSError as error:
+            raise type(error)(
+                error.errno,
+                f"log_dir: expected a directory that can be written to, received {str(log_dir)!r}: "
+                f"{error.strerror}. Choose another directory or mend its permissions",
+                error.filename,
+            ) from error
+        self._frames = FrameWriter(self._data)
+        self._append_to_index(
+            pb.IndexRecord(
+                header=pb.Header(
+                    version=files.FORMAT_VERSION,
+                    start_time=time.time(),
+                    writer=f"{socket.gethostname()} {os.getpid()}",
+                )
+            )
+        )
+
+        self._queue: queue.Queue[AttentionRecord | None] = queue.Queue(max_queue)
+        self._thread = threading.Thread(target=self._work, name="AttentionWriter", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
+
+    def write(
+        self,
+        layer: str,
+        weights: ArrayLike,
+        step: int,
+        *,
+        query_tokens: Tokens | None = None,
+        key_tokens: Tokens | None = None,
+        query_lengths: ArrayLike | None = None,
+        key_lengths: ArrayLike | None = None,
+        causal: bool = False,
+        wall_time: float | None = None,
+        time_major: bool = False,
+    ) -> None:
+        """Records one layer's attention at one step.
+
+        Args:
+            layer: Name of the layer, its path in the model, e.g. `"decoder/cross_attention"`.
+            weights: `[B, H, Q, K]`, `[B, Q, K]`, or, with `time_major=True`, `[T, B, K]` as
+                `alignment_history.stack()` gives it.
+            step: Training step, from 0 on; later than the layer's last one in this writer.
+            query_tokens: Of each example, as many strings as it has queries (Q, or its length).
+            key_tokens: Of each example, as many strings as it has keys (K, or its length).
+            query_lengths: `[B]` valid queries of each example; all when None.
+            key_lengths: `[B]` valid keys of each example; all when None.
+            causal: Whether a query cannot attend to later keys.
+            wall_time: Seconds since the epoch; now when None.
+            time_major: Says that `weights` is `[T, B, K]`. A shape is never guessed.
+
+        Raises:
+            ValueError: An argument is not as described, or the step is not later than the last.
+            TypeError: An argument is of the wrong type.
+            RuntimeError: The writer is closed, or its background thread has failed.
+        """
+        self._check_alive()
+        record = make_record(
+            layer,
+            weights,
+            step,
+            query_tokens=query_tokens,
+            key_tokens=key_tokens,
+            query_lengths=query_lengths,
+            key_lengths=key_lengths,
+            causal=causal,
+            wall_time=wall_time,
+            time_major=time_major,
+        )
+        last = self._last_steps.get(record.layer)
+        if last is not None and record.step <= last:
+            raise ValueError(
+                f"step: expected a step after {last}, the last one of layer {record.layer!r}, "
+                f"received {record.step}. For a training that goes on from an earlier step open a "
+                "new AttentionWriter: its records supersede the older ones from there on."
+            )
+        if self._precision == "code8" and (reason := check_codable(record.weights)):
+            raise ValueError(reason)
+        self._last_steps[record.layer] = record.step
+        self._queue.put(record)
+
+    def flush(self) -> None:
+        """Waits until all that was written can be read by others.
+
+        Raises:
+            RuntimeError: The background thread has failed.
+        """
+        self._queue.join()
+        self._raise_failure()
+
+    def close(self) -> None:
+        """Writes what is waiting and closes the files. Closing twice is fine.
+
+        Raises:
+            RuntimeError: The background thread has failed.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        atexit.unregister(self.close)
+        self._queue.put(None)
+        self._thread.join()
+        for file in (self._events, self._index, self._data):
+            file.close()
+        self._lock.release()
+        self._raise_failure()
+
+    def __enter__(self) -> AttentionWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _check_alive(self) -> None:
+        if self._closed:
+            raise RuntimeError("This AttentionWriter is closed; open a new one to write more.")
+        self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise RuntimeError(
+                f"Writing attention to {str(self.log_dir)!r} failed: {self._failure}. Records "
+                "written before that are safe; later ones are not stored."
+            ) from self._failure
+
+    # ── on the background thread ──────────────────────────────────────────────────────────────────
+
+    def _work(self) -> None:
+        while (record := self._queue.get()) is not None:
+            if self._failure is None:
+                self._failure = self._try_to_store(record)
+            self._queue.task_done()
+        self._queue.task_done()
+
+    def _try_to_store(self, record: AttentionRecord) -> Exception | None:
+        try:
+            self._store(record)
+        except Exception as error:
+            return error  # raised on the user's thread, at the next call
+        return None
+
+    def _store(self, record: AttentionRecord) -> None:
+        encoding = _FLOAT_ENCODINGS.get(self._precision, pb.CODE8)
+        if self._precision == "auto" and check_codable(record.weights) is None:
+            encoding = pb.CODE8
+        entry, tiles = self._frames.append(record, encoding)
+        self._data.flush()  # an entry means that its data is there
+        self._append_to_index(pb.IndexRecord(entry=entry))
+        self._events.write_entry(
+            record.layer, record.step, record.wall_time, entry.SerializeToString(), tiles
+        )
+        self._events.flush()
+        if self._render_images is not None:
+            for image in self._render_images(record):
+                self._events.write_image(image, record.step, record.wall_time)
+            self._events.flush()
+
+    def _append_to_index(self, record: pb.IndexRecord) -> None:
+        data = tfrecord.frame(record.SerializeToString())
+        if self._index.write(data) != len(data):
+            raise OSError("The file system took only part of an index entry; it is full.")
