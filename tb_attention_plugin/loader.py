@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 class AttentionLoader(base_plugin.TBLoader):
     """Loads the Attention tab."""
 
-    def load(self, context: base_plugin.TBContext) -> AttentionPlugin:
+    # TensorBoard does not annotate its base class; its docstrings say what is returned.
+    def load(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, context: base_plugin.TBContext
+    ) -> AttentionPlugin:
         """Makes the plugin of one TensorBoard.
 
         Args:

@@ -141,7 +141,9 @@ class AttentionPlugin(base_plugin.TBPlugin):
         """Whether there is attention to show; asked where no event file says so."""
         return bool(self._logs.runs())
 
-    def data_plugin_names(self) -> tuple[str, ...]:
+    def data_plugin_names(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+    ) -> tuple[str, ...]:
         """Names of the plugins whose summaries switch the tab on."""
         return (PLUGIN_NAME,)
 

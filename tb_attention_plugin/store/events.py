@@ -6,6 +6,8 @@ were copied still shows something. Written with our own framing: TensorBoard's w
 TensorFlow where it is installed.
 """
 
+# TensorBoard ships its protobuf types without stubs.
+# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 import itertools
