@@ -45,14 +45,18 @@ class _Ours:
         self.writer = AttentionWriter(directory, max_queue=64)
         self.directory = directory
         self.maps = maps
-        self.tokens = {
-            "query_tokens": _tokens(maps.shape[2]),
-            "key_tokens": _tokens(maps.shape[3]),
-        }
+        self.query_tokens = _tokens(maps.shape[2])
+        self.key_tokens = _tokens(maps.shape[3])
         self.step = 0
 
     def __call__(self) -> None:
-        self.writer.write("decoder/cross_attention", self.maps, self.step, **self.tokens)
+        self.writer.write(
+            "decoder/cross_attention",
+            self.maps,
+            self.step,
+            query_tokens=self.query_tokens,
+            key_tokens=self.key_tokens,
+        )
         self.writer.flush()
         self.step += 1
 

@@ -44,10 +44,11 @@ def entropy(maps: NDArray[np.float32], *, causal: bool = False) -> Heads:
     Collapse", arXiv 2303.06296; the normalisation makes lengths comparable.
     """
     mass = maps.sum(-1, dtype=np.float64)
-    # -sum p ln p for p = w / m is ln m - (sum w ln w) / m: one pass over the weights.
-    logs = np.log(maps, where=maps > 0, out=np.zeros_like(maps))
+    # -sum p ln p for p = w / m is ln m - (sum w ln w) / m: one pass over the weights, and w ln w
+    # of a zero is 0 whatever finite number stands for its logarithm.
+    logs = np.log(np.maximum(maps, np.finfo(np.float32).tiny))
     with np.errstate(divide="ignore", invalid="ignore"):
-        nats = np.log(mass) - np.einsum("hqk,hqk->hq", maps, logs, dtype=np.float64) / mass
+        nats = np.log(mass) - np.einsum("hqk,hqk->hq", maps, logs) / mass
         limit = np.log(_valid_keys(*maps.shape[1:], causal=causal))
         counted = (mass > 0) & (limit > 0) | np.isnan(mass)
         total = np.where(counted, nats / limit, 0).sum(-1)
@@ -90,7 +91,7 @@ def diagonality(maps: NDArray[np.float32]) -> Heads:
     """
     guide = _guide(*maps.shape[1:])
     with np.errstate(divide="ignore", invalid="ignore"):
-        penalty = np.einsum("hqk,qk->h", maps, guide, dtype=np.float64)
+        penalty = maps.reshape(len(maps), -1) @ guide.ravel()
         return 1 - penalty / maps.sum((-1, -2), dtype=np.float64)
 
 

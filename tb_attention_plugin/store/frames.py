@@ -96,20 +96,18 @@ class FrameWriter:
     def _append_atlases(
         self, entry: pb.Entry, record: AttentionRecord, all_codes: list[NDArray[np.uint8]]
     ) -> list[bytes]:
+        lengths = zip(record.query_lengths.tolist(), record.key_lengths.tolist(), strict=True)
+        tiles = [codes[:, :q, :k] for codes, (q, k) in zip(all_codes, lengths, strict=True)]
         smallest: list[bytes] = []
-        for size in thumbnails.THUMBNAIL_SIZES:
-            atlas = entry.atlases.add(size=size)
-            for b, codes in enumerate(all_codes):
-                queries, keys = int(record.query_lengths[b]), int(record.key_lengths[b])
-                rows = thumbnails.tile_length(queries, size)
-                columns = thumbnails.tile_length(keys, size)
-                tiles = thumbnails.max_pool(codes[:, :queries, :keys], rows, columns)
-                deflated = codec.deflate(np.ascontiguousarray(tiles))
-                atlas.rows.append(rows)
-                atlas.columns.append(columns)
-                atlas.tiles.append(self._append_blob(deflated))
-                if size == thumbnails.THUMBNAIL_SIZES[0]:
-                    smallest.append(deflated)
+        for size in reversed(thumbnails.THUMBNAIL_SIZES):
+            tiles = [thumbnails.max_pool(larger, size) for larger in tiles]
+            smallest = [codec.deflate(np.ascontiguousarray(tile)) for tile in tiles]
+            entry.atlases.add(
+                size=size,
+                rows=[tile.shape[1] for tile in tiles],
+                columns=[tile.shape[2] for tile in tiles],
+                tiles=[self._append_blob(deflated) for deflated in smallest],
+            )
         return smallest
 
     def _append_blob(self, data: bytes) -> pb.Blob:
