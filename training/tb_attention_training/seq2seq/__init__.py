@@ -1,1 +1,50 @@
+"""Sequence-to-sequence attention for Keras 3, with the names of `tf.contrib.seq2seq`."""
 
+from __future__ import annotations
+
+from tb_attention_training.seq2seq.decoder import (
+    BasicDecoder,
+    BasicDecoderOutput,
+    Decoder,
+    dynamic_decode,
+)
+from tb_attention_training.seq2seq.helpers import (
+    CustomHelper,
+    GreedyEmbeddingHelper,
+    Helper,
+    SampleEmbeddingHelper,
+    ScheduledEmbeddingTrainingHelper,
+    TrainingHelper,
+)
+from tb_attention_training.seq2seq.layer import (
+    AttentionDecoder,
+    AttentionDecoderOutput,
+    GreedyOutput,
+)
+from tb_attention_training.seq2seq.mechanism import AttentionMechanism, hardmax
+from tb_attention_training.seq2seq.mechanisms import BahdanauAttention, LuongAttention
+from tb_attention_training.seq2seq.states import AlignmentHistory, AttentionWrapperState
+from tb_attention_training.seq2seq.wrapper import AttentionWrapper
+
+__all__ = [
+    "AlignmentHistory",
+    "AttentionDecoder",
+    "AttentionDecoderOutput",
+    "AttentionMechanism",
+    "AttentionWrapper",
+    "AttentionWrapperState",
+    "BahdanauAttention",
+    "BasicDecoder",
+    "BasicDecoderOutput",
+    "CustomHelper",
+    "Decoder",
+    "GreedyEmbeddingHelper",
+    "GreedyOutput",
+    "Helper",
+    "LuongAttention",
+    "SampleEmbeddingHelper",
+    "ScheduledEmbeddingTrainingHelper",
+    "TrainingHelper",
+    "dynamic_decode",
+    "hardmax",
+]

@@ -1,0 +1,366 @@
+"""`BasicDecoder` and the loop around a decoder, `dynamic_decode`.
+
+Dimension letters: `B` examples, `T` decoder steps, `V` output depth.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from tb_attention_training.seq2seq import cells
+from tb_attention_training.seq2seq.loops import run_steps, static_int
+from tb_attention_training.seq2seq.states import (
+    Tensor,
+    close_histories,
+    open_histories,
+    take_rows,
+)
+
+
+class BasicDecoderOutput(NamedTuple):
+    """What a step of `BasicDecoder` emits.
+
+    Attributes:
+        rnn_output: `[B, T, V]` after decoding; logits with an output layer.
+        sample_id: `[B, T]` int32.
+    """
+
+    rnn_output: Tensor
+    sample_id: Tensor
+
+
+class Decoder(keras.layers.Layer):
+    """Base class of decoders; subclasses say how to start and what a step does.
+
+    Calling a decoder decodes: `decoder(inputs, initial_state=…)` is
+    `dynamic_decode(decoder, …)` with the decoder's own settings.
+
+    Args:
+        output_time_major: see `dynamic_decode`.
+        impute_finished: see `dynamic_decode`.
+        maximum_iterations: see `dynamic_decode`; may be set later.
+        name: name of the layer.
+    """
+
+    tracks_own_finished = False
+
+    def __init__(
+        self,
+        *,
+        output_time_major: bool = False,
+        impute_finished: bool = False,
+        maximum_iterations: Any = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name=name, autocast=False, **kwargs)
+        self.output_time_major = output_time_major
+        self.impute_finished = impute_finished
+        self.maximum_iterations = maximum_iterations
+
+    @property
+    def max_steps(self) -> Any:
+        """Upper bound of the number of steps, if one is known before decoding."""
+        return None
+
+    @property
+    def static_steps(self) -> int | None:
+        """Upper bound of the number of steps as an int, if one is known while tracing."""
+        return None
+
+    def initialize(self, *args: Any, **kwargs: Any) -> tuple[Tensor, Any, Any]:
+        """Returns `(finished, first inputs, initial state)`."""
+        raise NotImplementedError
+
+    def step(
+        self, time: Any, inputs: Any, state: Any, training: Any = None
+    ) -> tuple[Any, Any, Any, Tensor]:
+        """Returns `(outputs, next state, next inputs, finished)` of step `time`."""
+        raise NotImplementedError
+
+    def finalize(self, outputs: Any, final_state: Any, lengths: Tensor) -> tuple[Any, Any]:
+        """Returns the outputs (time-major) and the final state after the last step."""
+        del lengths
+        return outputs, final_state
+
+    def prepare(self, inputs: Any, state: Any) -> Any:
+        """Returns a context manager that is open while the loop runs."""
+        raise NotImplementedError
+
+    def call(
+        self,
+        inputs: Any = None,
+        initial_state: Any = None,
+        training: Any = None,
+        **kwargs: Any,
+    ) -> tuple[Any, Any, Tensor]:
+        """Decodes with the settings given to the constructor.
+
+        Args:
+            inputs: what `initialize` takes first: decoder inputs or an embedding.
+            initial_state: the state to start from.
+            training: whether dropout and noise are on.
+            **kwargs: further arguments of `initialize`, e.g. `sequence_length`.
+
+        Returns:
+            `(outputs, final state, lengths)`; see `dynamic_decode`.
+        """
+        if initial_state is not None:
+            kwargs["initial_state"] = initial_state
+        return dynamic_decode(
+            self,
+            output_time_major=self.output_time_major,
+            impute_finished=self.impute_finished,
+            maximum_iterations=self.maximum_iterations,
+            training=training,
+            decoder_init_input=inputs,
+            decoder_init_kwargs=kwargs,
+        )
+
+
+class BasicDecoder(Decoder):
+    """Runs a cell step by step, with inputs from a helper.
+
+    Args:
+        cell: an `AttentionWrapper`, or any cell with `zero_state`-like states.
+        helper: a `Helper` (`tf.contrib.seq2seq`) or a sampler (TensorFlow Addons).
+        initial_state: the cell's state to start from; with a sampler it may be given when the
+            decoder is called.
+        output_layer: a Keras layer applied to the cell's output, e.g. `Dense(vocabulary)`.
+        sampler: the name of `helper` in TensorFlow Addons.
+        **kwargs: `output_time_major`, `impute_finished`, `maximum_iterations`, `name`.
+
+    Raises:
+        TypeError: if there is no helper or sampler, or the output layer is not callable.
+
+    Example:
+        ```python
+        decoder = BasicDecoder(cell, TrainingHelper(inputs, lengths), state, Dense(vocabulary))
+        outputs, final_state, lengths = dynamic_decode(decoder)
+        outputs.rnn_output                       # [B, T, V]
+        final_state.alignment_history.stack()    # [T, B, K]
+        ```
+    """
+
+    def __init__(
+        self,
+        cell: Any,
+        helper: Any = None,
+        initial_state: Any = None,
+        output_layer: Any = None,
+        *,
+        sampler: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if isinstance(initial_state, keras.layers.Layer):
+            # TensorFlow Addons has the output layer in third place.
+            initial_state, output_layer = None, initial_state
+        helper = sampler if helper is None else helper
+        if not hasattr(helper, "next_inputs"):
+            raise TypeError(
+                "BasicDecoder: helper must be a Helper such as TrainingHelper(inputs, lengths), or "
+                f"a sampler. Received: {helper!r}"
+            )
+        if output_layer is not None and not callable(output_layer):
+            raise TypeError(
+                f"output_layer must be a Keras layer or a function. Received: {output_layer!r}"
+            )
+        self.cell = cell
+        self.helper = helper
+        self.output_layer = output_layer
+        # In a tuple's box: Keras would wrap the lists inside a state that is set as an attribute.
+        self._start = _Box(initial_state)
+
+    @property
+    def max_steps(self) -> Any:
+        """The helper's bound."""
+        return self.helper.max_steps
+
+    @property
+    def static_steps(self) -> int | None:
+        """The helper's bound that is known while tracing."""
+        return self.helper.static_steps
+
+    @property
+    def batch_size(self) -> Any:
+        """Number of examples."""
+        return self.helper.batch_size
+
+    def initialize(
+        self, inputs: Any = None, initial_state: Any = None, **kwargs: Any
+    ) -> tuple[Tensor, Tensor, Any]:
+        """Returns `(finished, first inputs, initial state)`.
+
+        Args:
+            inputs: what a sampler takes first; None with a helper.
+            initial_state: the state to start from; the constructor's when None.
+            **kwargs: what else the sampler takes.
+
+        Raises:
+            ValueError: if there is no initial state.
+        """
+        state = self._start.value if initial_state is None else initial_state
+        if state is None:
+            raise ValueError(
+                "BasicDecoder has no initial state. Pass initial_state=cell.zero_state(batch, "
+                "dtype), with .clone(cell_state=encoder_state) to start from an encoder."
+            )
+        if inputs is None and not kwargs:
+            finished, first = self.helper.initialize()
+        else:
+            finished, first = self.helper.initialize(inputs, **kwargs)
+        return finished, first, state
+
+    def prepare(self, inputs: Any, state: Any) -> Any:
+        """Builds the weights and draws the cell's dropout masks before the loop."""
+        return cells.cell_sequence(self.cell, self.output_layer, inputs, state)
+
+    def step(
+        self, time: Any, inputs: Any, state: Any, training: Any = None
+    ) -> tuple[BasicDecoderOutput, Any, Any, Tensor]:
+        """Returns `(outputs, next state, next inputs, finished)` of step `time`."""
+        output, next_state = cells.step_cell(self.cell, inputs, state, training)
+        if self.output_layer is not None:
+            output = self.output_layer(output)
+        sample_id = self.helper.sample(time=time, outputs=output, state=next_state)
+        finished, next_inputs, next_state = self.helper.next_inputs(
+            time=time, outputs=output, state=next_state, sample_ids=sample_id
+        )
+        return BasicDecoderOutput(output, sample_id), next_state, next_inputs, finished
+
+
+def dynamic_decode(
+    decoder: Decoder,
+    output_time_major: bool = False,
+    impute_finished: bool = False,
+    maximum_iterations: Any = None,
+    parallel_iterations: int = 32,
+    swap_memory: bool = False,
+    scope: Any = None,
+    *,
+    training: Any = None,
+    decoder_init_input: Any = None,
+    decoder_init_kwargs: dict[str, Any] | None = None,
+    **kwargs: Any,
+) -> tuple[Any, Any, Tensor]:
+    """Decodes until every example is finished or `maximum_iterations` is reached.
+
+    Nothing is padded: `T` is the number of steps that were run. Without `impute_finished`,
+    examples that are finished go on being computed until the last one is.
+
+    Where shapes must be static (`jit_compile=True`, `jax.jit`), `T` is `maximum_iterations` or
+    the length of the decoder's inputs, and rows after the last step are zero.
+
+    Args:
+        decoder: a `Decoder`.
+        output_time_major: whether outputs are `[T, B, …]` instead of `[B, T, …]`.
+        impute_finished: whether finished examples keep their state and emit zeros. The alignment
+            history is not imputed: rows after the finish hold what the frozen state computes.
+        maximum_iterations: largest number of steps: an int, a scalar tensor or None.
+        parallel_iterations: passed to `tf.while_loop`.
+        swap_memory: accepted for the sake of `tf.contrib.seq2seq`, not used.
+        scope: accepted likewise.
+        training: whether dropout and noise are on; None: as the layer around it says.
+        decoder_init_input: passed to `decoder.initialize`.
+        decoder_init_kwargs: passed to `decoder.initialize`.
+        **kwargs: `enable_tflite_convertible` is accepted and not used.
+
+    Returns:
+        `(outputs, final_state, final_sequence_lengths)`; outputs `[B, T, …]`, lengths `[B]` int32,
+        `final_state.alignment_history.stack()` `[T, B, K]` in any case.
+
+    Raises:
+        TypeError: if `decoder` is not a `Decoder`.
+        ValueError: if `maximum_iterations` is negative or nothing bounds the loop.
+
+    Example:
+        ```python
+        outputs, final_state, lengths = dynamic_decode(decoder, maximum_iterations=100)
+        ```
+    """
+    del swap_memory, scope
+    kwargs.pop("enable_tflite_convertible", None)
+    if kwargs:
+        raise TypeError(f"dynamic_decode got unexpected arguments {sorted(kwargs)}.")
+    if not all(hasattr(decoder, method) for method in ("initialize", "step", "finalize")):
+        raise TypeError(f"decoder must be a Decoder. Received: {decoder!r}")
+    known = static_int(maximum_iterations)
+    if known is not None and known < 0:
+        raise ValueError(f"maximum_iterations must not be negative. Received: {known}")
+    init_kwargs = decoder_init_kwargs or {}
+    if decoder_init_input is None:
+        finished, inputs, state = decoder.initialize(**init_kwargs)
+    else:
+        finished, inputs, state = decoder.initialize(decoder_init_input, **init_kwargs)
+    lengths = ops.zeros_like(finished, dtype="int32")
+
+    def body(time: Any, carry: Any) -> tuple[Any, Any]:
+        finished, inputs, state, lengths = carry
+        outputs, next_state, next_inputs, step_finished = decoder.step(
+            time, inputs, state, training
+        )
+        next_state, history_rows = take_rows(next_state)
+        if decoder.tracks_own_finished:
+            next_finished = step_finished
+        else:
+            next_finished = ops.logical_or(finished, step_finished)
+        own_lengths = getattr(next_state, "lengths", None)
+        if own_lengths is None:
+            next_lengths = ops.where(finished, lengths, ops.cast(time + 1, "int32"))
+        else:
+            next_lengths = ops.cast(own_lengths, "int32")
+        if impute_finished:
+            outputs = keras.tree.map_structure(
+                lambda new: _where_rows(finished, ops.zeros_like(new), new), outputs
+            )
+            next_state = keras.tree.map_structure(
+                lambda old, new: _where_rows(finished, old, new), state, next_state
+            )
+        carry = (next_finished, next_inputs, next_state, next_lengths)
+        return carry, (outputs, tuple(history_rows))
+
+    carry = (finished, inputs, open_histories(state), lengths)
+    with decoder.prepare(inputs, state):
+        _, carry, (outputs, history) = run_steps(
+            body,
+            carry,
+            limit=_limit(decoder, maximum_iterations),
+            keep_going=lambda carry: ops.logical_not(ops.all(carry[0])),
+            parallel_iterations=parallel_iterations,
+        )
+    _, _, final_state, lengths = carry
+    final_state = close_histories(final_state, list(history), before=state)
+    outputs, final_state = decoder.finalize(outputs, final_state, lengths)
+    if not output_time_major:
+        outputs = keras.tree.map_structure(lambda x: ops.swapaxes(x, 0, 1), outputs)
+    return outputs, final_state, lengths
+
+
+def _limit(decoder: Decoder, maximum_iterations: Any) -> Any:
+    """Returns the bound of the loop: the smaller of the two, static if it can be."""
+    statics = [static_int(maximum_iterations), decoder.static_steps]
+    known = [bound for bound in statics if bound is not None]
+    dynamic = maximum_iterations if statics[0] is None else None
+    if known:
+        return min(known) if dynamic is None else ops.minimum(dynamic, min(known))
+    return dynamic
+
+
+def _where_rows(condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Returns `x` in the rows where condition `[B]` holds, else `y`; scalars pass as `y`."""
+    if len(y.shape) < len(condition.shape):
+        return y
+    extra = len(y.shape) - len(condition.shape)
+    shaped = ops.reshape(condition, (*ops.shape(condition), *([1] * extra)))
+    return ops.where(shaped, x, y)
+
+
+class _Box:
+    """Keeps a value out of Keras' attribute tracking."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
