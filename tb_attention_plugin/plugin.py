@@ -150,7 +150,7 @@ class AttentionPlugin(base_plugin.TBPlugin):
     def frontend_metadata(self) -> base_plugin.FrontendMetadata:
         """How TensorBoard shows the tab."""
         return base_plugin.FrontendMetadata(
-            es_module_path="/index.js", tab_name="Attention", disable_reload=True
+            es_module_path="/index.js", tab_name="Attention", disable_reload=False
         )
 
     @_route
