@@ -61,7 +61,7 @@ def tap(
         `weights`, the same object.
 
     Raises:
-        ValueError: During a capture, when `weights` has another rank than 3 or 4.
+        ValueError: During a capture, when `weights` is of another rank than 3 or 4.
 
     Example:
         >>> class Sparse(keras.layers.Layer):
@@ -74,6 +74,11 @@ def tap(
             name, weights, key_mask=key_mask, query_mask=query_mask, causal=causal
         )
     return weights
+
+
+def tapping() -> bool:
+    """Whether a capture is under way, for code that would have to prepare what it taps."""
+    return bool(_receivers.stack)
 
 
 @contextmanager

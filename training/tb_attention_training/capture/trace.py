@@ -1,0 +1,147 @@
+"""What a traced forward leaves to be fetched: tensors to return, and how to read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tb_attention_training.capture.interception import Call, Intercepted
+from tb_attention_training.capture.maps import LayerAttention, MaskArrays, describe, to_maps
+
+
+@dataclass(frozen=True)
+class _Slots:
+    """Positions of one source's tensors among the fetched ones."""
+
+    weights: int
+    axis: int | tuple[int, ...]
+    full: int | None
+    query: int | None
+    key: int | None
+    causal: bool
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """One layer of the result. Several parts are the steps of a loop, in order."""
+
+    name: str
+    parts: tuple[_Slots, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How fetched arrays become maps; holds no tensor, so it keeps no graph alive.
+
+    Attributes:
+        layers: What to make, in the order of the forward pass.
+    """
+
+    layers: tuple[_Layer, ...]
+
+    def read(self, arrays: Sequence[NDArray[Any]], batch: int) -> list[LayerAttention]:
+        """Makes maps of the fetched arrays of a batch of `batch` examples."""
+        return [self._read(layer, arrays, batch) for layer in self.layers]
+
+    def _read(self, layer: _Layer, arrays: Sequence[NDArray[Any]], batch: int) -> LayerAttention:
+        def optional(slot: int | None) -> NDArray[Any] | None:
+            return None if slot is None else arrays[slot]
+
+        parts = [to_maps(arrays[part.weights], part.axis, batch) for part in layer.parts]
+        first = layer.parts[0]
+        mask = MaskArrays(
+            optional(first.full), optional(first.query), optional(first.key), first.causal
+        )
+        if len(parts) > 1:  # the steps of a loop become the queries; the mask is of one step only
+            full = None if mask.full is None or mask.full.ndim != 4 else mask.full
+            mask = MaskArrays(full, None, mask.key, mask.causal)
+        return describe(layer.name, np.concatenate(parts, axis=2), mask)
+
+
+class Fetches:
+    """Tensors to return from a traced function, each once."""
+
+    def __init__(self) -> None:
+        self.tensors: list[Any] = []
+        self._slots: dict[int, int] = {}
+
+    def add(self, tensor: Any) -> int:
+        """Returns the tensor's position, adding it when it is new."""
+        if id(tensor) not in self._slots:
+            self._slots[id(tensor)] = len(self.tensors)
+            self.tensors.append(tensor)
+        return self._slots[id(tensor)]
+
+    def add_optional(self, tensor: Any) -> int | None:
+        """As `add`, for what may be absent."""
+        return None if tensor is None else self.add(tensor)
+
+
+def plan_fetches(found: Iterable[Intercepted]) -> tuple[Plan, list[Any]]:
+    """Arranges what was seen into layers.
+
+    A layer that is called several times is one layer when the calls are steps of a loop over
+    queries (each has a single query, same caller), else it gets a number for each call: `#0`, `#1`.
+
+    Returns:
+        The plan, and the tensors to fetch in the order that the plan expects.
+    """
+    fetches = Fetches()
+    groups: dict[str, list[list[Intercepted]]] = {}
+    for one in found:
+        calls = groups.setdefault(one.path, [])
+        if calls and _is_next_step(calls[-1][-1], one):
+            calls[-1].append(one)
+        else:
+            calls.append([one])
+    layers: list[_Layer] = []
+    for path, calls in groups.items():
+        kept = [steps for steps in calls if not _spoken_for(steps)]
+        for number, steps in enumerate(kept):
+            name = path or "attention"
+            name = f"{name}#{number}" if len(kept) > 1 else name
+            layers.append(_Layer(name, tuple(_slots(one, fetches) for one in steps)))
+    return Plan(tuple(layers)), fetches.tensors
+
+
+def _spoken_for(steps: Sequence[Intercepted]) -> bool:
+    """Whether these are steps of a loop whose layer has tapped them all together."""
+    return len(steps) > 1 and steps[0].source != "tap" and steps[0].below_tap
+
+
+def _is_next_step(before: Intercepted, after: Intercepted) -> bool:
+    return (
+        _caller(before) is _caller(after)
+        and _has_one_query(before)
+        and _has_one_query(after)
+        and before.source != "tap"
+        and tuple(before.weights.shape) == tuple(after.weights.shape)
+    )
+
+
+def _caller(one: Intercepted) -> Call | None:
+    """The call around the one that made the weights."""
+    return one.calls[-2] if len(one.calls) > 1 else None
+
+
+def _has_one_query(one: Intercepted) -> bool:
+    if isinstance(one.axis, tuple):
+        return False
+    shape = list(one.weights.shape)
+    shape.append(shape.pop(one.axis))
+    return len(shape) == 2 or shape[-2] == 1
+
+
+def _slots(one: Intercepted, fetches: Fetches) -> _Slots:
+    return _Slots(
+        weights=fetches.add(one.weights),
+        axis=one.axis,
+        full=fetches.add_optional(one.mask.full),
+        query=fetches.add_optional(one.mask.query),
+        key=fetches.add_optional(one.mask.key),
+        causal=one.mask.causal,
+    )
