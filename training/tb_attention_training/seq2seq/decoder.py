@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from tb_attention_training.capture.tap import tap, tapping
 from tb_attention_training.seq2seq import cells
 from tb_attention_training.seq2seq.loops import run_steps, static_int
 from tb_attention_training.seq2seq.states import (
@@ -333,11 +334,26 @@ def dynamic_decode(
             parallel_iterations=parallel_iterations,
         )
     _, _, final_state, lengths = carry
+    if tapping():
+        _tap_history(decoder, list(history), lengths)
     final_state = close_histories(final_state, list(history), before=state)
     outputs, final_state = decoder.finalize(outputs, final_state, lengths)
     if not output_time_major:
         outputs = keras.tree.map_structure(lambda x: ops.swapaxes(x, 0, 1), outputs)
     return outputs, final_state, lengths
+
+
+def _tap_history(decoder: Decoder, history: list[Tensor], lengths: Tensor) -> None:
+    """Offers alignments `[T, B, K]`, one per mechanism, to a capture, which wants `[B, T, K]`."""
+    mechanisms = getattr(getattr(decoder, "cell", None), "mechanisms", ())
+    masks = [mechanism.memory.mask for mechanism in mechanisms]
+    if len(masks) != len(history):  # a cell of the user's own
+        masks = [None] * len(history)
+    for rows, key_mask in zip(history, masks, strict=True):
+        query_mask = ops.expand_dims(ops.arange(ops.shape(rows)[0]), 0) < ops.expand_dims(
+            lengths, 1
+        )
+        tap("alignments", ops.swapaxes(rows, 0, 1), key_mask=key_mask, query_mask=query_mask)
 
 
 def _limit(decoder: Decoder, maximum_iterations: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 import keras
 from keras import ops
 
+from tb_attention_training.capture.tap import tap
 from tb_attention_training.seq2seq.decoder import BasicDecoder, dynamic_decode
 from tb_attention_training.seq2seq.helpers import Embedding, GreedyEmbeddingHelper
 from tb_attention_training.seq2seq.loops import StepInputs, run_steps
@@ -142,6 +143,7 @@ class AttentionDecoder(keras.layers.Layer):
         """Decodes with the true previous outputs as inputs; see the class."""
         wrapper = self.wrapper
         memories = self._memories(memory, memory_sequence_length, memory_mask)
+        query_mask = getattr(decoder_inputs, "_keras_mask", None)
         decoder_inputs = ops.cast(ops.convert_to_tensor(decoder_inputs), self.compute_dtype)
         steps = StepInputs(decoder_inputs, time_major=False)
         with wrapper.using_memories(memories):
@@ -154,6 +156,8 @@ class AttentionDecoder(keras.layers.Layer):
 
                 _, _, rows = run_steps(body, state, limit=steps.length)
         outputs, alignments = keras.tree.map_structure(lambda x: ops.swapaxes(x, 0, 1), rows)
+        for one, prepared in zip(keras.tree.flatten(alignments), memories, strict=True):
+            tap("alignments", one, key_mask=prepared.mask, query_mask=query_mask)
         if self.output_layer is not None:
             outputs = self.output_layer(outputs)
         return AttentionDecoderOutput(outputs, alignments)
