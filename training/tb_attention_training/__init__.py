@@ -10,13 +10,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tb_attention_training import seq2seq
     from tb_attention_training.callback import AttentionCallback
+    from tb_attention_training.capture.once import attention_maps
+    from tb_attention_training.capture.probe import AttentionWarning
+    from tb_attention_training.capture.tap import tap
     from tb_attention_training.plotting import plot_attention
 
-__all__ = ["AttentionCallback", "plot_attention", "seq2seq"]
+__all__ = [
+    "AttentionCallback",
+    "AttentionWarning",
+    "attention_maps",
+    "plot_attention",
+    "seq2seq",
+    "tap",
+]
 
 _HOMES = {
     "AttentionCallback": "tb_attention_training.callback",
+    "AttentionWarning": "tb_attention_training.capture.probe",
+    "attention_maps": "tb_attention_training.capture.once",
     "plot_attention": "tb_attention_training.plotting",
+    "tap": "tb_attention_training.capture.tap",
 }
 
 

@@ -1,0 +1,384 @@
+"""`AttentionCallback`: records attention while `model.fit` runs."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import traceback
+import warnings
+import weakref
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+
+from tb_attention_plugin import AttentionReader, AttentionWriter
+from tb_attention_plugin.store.record import AttentionRecord, ImageRenderer, RenderedImage
+from tb_attention_training.capture.maps import LayerAttention
+from tb_attention_training.capture.probe import (
+    AttentionProbe,
+    AttentionWarning,
+    count_examples,
+    standardize_inputs,
+)
+from tb_attention_training.capture.schedule import NEVER, Schedule
+from tb_attention_training.capture.selection import Patterns, Selection
+from tb_attention_training.capture.tokens import TokenFunction, TokenSource, TokenTable
+
+_GIVE_UP_AFTER = 3
+"""Failures in a row after which a fit is not bothered any more."""
+
+_to_numpy: Any = keras.ops.convert_to_numpy
+
+_writing: dict[Path, weakref.ref[AttentionCallback]] = {}
+"""Callback that last opened a writer in a directory, to close what an interrupted fit left open."""
+
+
+class AttentionCallback(keras.callbacks.Callback):
+    """Records the attention of a few fixed examples while a model trains.
+
+    Every so often the model looks at `inputs`, apart from the training, and the weights of each of
+    its attention layers are written where TensorBoard's Attention tab finds them. The training
+    stays as it is, bit by bit: variables, optimizer, metrics and random streams.
+
+    The first capture is before the first step (after it, when the model is not built before), the
+    last one at the end of training. Steps are `optimizer.iterations`, which goes on in a second
+    `fit` and after a resume; no step is recorded twice.
+
+    Args:
+        log_dir: As for `keras.callbacks.TensorBoard`; maps are written to its `train` run.
+        inputs: The fixed probe batch as the model takes it: an array, or a list, tuple or dict of
+            arrays, with the examples along their first axes. Not a dataset: drawing from one would
+            change the order of the training data.
+        update_freq: `"epoch"`: at the end of each epoch. `"batch"`: at each training step. An int
+            N: at each training step that is a multiple of N.
+        query_tokens: Tokens of the queries (rows): a list of strings for each example, used for
+            all layers; or a dict from a layer's name, or a regular expression on it, to such
+            lists. As long as the map, or as its valid part when the batch is padded.
+        key_tokens: Tokens of the keys (columns), likewise.
+        tokens: Instead of both: a function `(layer, inputs) -> (query_tokens, key_tokens)`, called
+            once for each layer with the examples that are recorded; None leaves a side bare.
+        max_examples: Record this many examples at most, the first ones.
+        layers: Regular expressions; record layers in whose path one is found. None: layers that
+            call themselves attention by class or name, and whatever is tapped.
+        exclude: Regular expressions; leave out layers in whose path one is found.
+        images: Whether to add matplotlib figures for the Images dashboard, for the first capture
+            in each epoch and the last one. They are drawn on a background thread.
+        precision: How weights are stored, see `AttentionWriter`. `"auto"` stores what a byte
+            cannot, such as NaN, as float32, and flags it.
+        on_error: `"warn"`: a failure while training warns once, and training goes on. `"raise"`:
+            it stops the training.
+
+    Raises:
+        TypeError: An argument is of the wrong type, e.g. `inputs` is a dataset.
+        ValueError: An argument is not as described, e.g. `inputs` is empty.
+        OSError: `log_dir` cannot be written to.
+        ImportError: `images` is true and matplotlib is not installed.
+
+    Example:
+        >>> callback = AttentionCallback(
+        ...     "runs/mine",
+        ...     {"source": source[:4], "target": target[:4]},
+        ...     update_freq=100,
+        ...     query_tokens={"decoder": target_tokens, "encoder": source_tokens},
+        ...     key_tokens={"decoder/self": target_tokens, ".": source_tokens},
+        ... )
+        >>> model.fit(dataset, epochs=3, callbacks=[callback])
+    """
+
+    def __init__(
+        self,
+        log_dir: str | os.PathLike[str],
+        inputs: Any,
+        *,
+        update_freq: Literal["epoch", "batch"] | int = "epoch",
+        query_tokens: TokenTable | None = None,
+        key_tokens: TokenTable | None = None,
+        tokens: TokenFunction | None = None,
+        max_examples: int = 8,
+        layers: Patterns | None = None,
+        exclude: Patterns | None = None,
+        images: bool = True,
+        precision: Literal["code8", "float16", "float32", "auto"] = "auto",
+        on_error: Literal["warn", "raise"] = "warn",
+    ) -> None:
+        super().__init__()
+        if max_examples < 1:
+            raise ValueError(f"max_examples: expected 1 or more, received {max_examples!r}.")
+        if on_error not in ("warn", "raise"):
+            raise ValueError(f'on_error: expected "warn" or "raise", received {on_error!r}.')
+        given = standardize_inputs(inputs)
+        self._inputs = keras.tree.map_structure(lambda array: array[:max_examples], given)
+        self._tokens = TokenSource.of(
+            query_tokens,
+            key_tokens,
+            tokens,
+            inputs=self._inputs,
+            given=count_examples(given),
+            examples=count_examples(self._inputs),
+        )
+        self._schedule = Schedule.of(update_freq)
+        Selection.of(layers, exclude)  # says now what is wrong with them
+        self._layers, self._exclude = layers, exclude
+        self._precision: Literal["code8", "float16", "float32", "auto"] = precision
+        self._on_error = on_error
+        self._images = _Images() if images else None
+        self._run_dir = _writable(log_dir) / "train"
+
+        self._probe: AttentionProbe | None = None
+        self._probed: tuple[int, ...] = ()  # identities of the variables that the probe was made of
+        self._writer: AttentionWriter | None = None
+        self._thread = 0
+        self._last_step = -1  # of the latest capture
+        self._count = 0  # upper bound of the current step, without asking the optimizer
+        self._due = NEVER
+        self._stride = 1  # steps for each call of on_train_batch_end, at most
+        self._starting = False
+        self._failures = 0
+        self._warned = False
+
+    # ── Keras calls these ─────────────────────────────────────────────────────────────────────────
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Prepares for a fit; other callbacks may still restore weights after this."""
+        self._starting = True
+        self._failures = 0
+        self._safely(self._close)  # what an interrupted fit has left
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Lets the next capture have its images."""
+        if self._images is not None:
+            self._images.draw_next()
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Captures before the first step."""
+        if self._starting:
+            self._starting = False
+            self._safely(self._start)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Captures when a step is due; otherwise only counts."""
+        self._count += self._stride
+        if self._count >= self._due:
+            self._safely(self._capture_if_due)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Captures at the end of an epoch, when asked for."""
+        if self._schedule.per_epoch:
+            self._safely(self._capture_now)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Captures the final state and waits until everything is written."""
+        if self._images is not None:
+            self._images.draw_next()
+        self._safely(self._capture_now)
+        self._safely(self._close)
+
+    # ── When ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _start(self) -> None:
+        step = self._read_step()
+        self._count = step
+        self._stride = int(getattr(self.model, "steps_per_execution", 1) or 1)
+        self._due = self._schedule.next_after(step)
+        if step < self._last_step:
+            warnings.warn(
+                f"The step went back from {self._last_step} to {step} (compiling a model again "
+                "resets optimizer.iterations). What is recorded now supersedes the records from "
+                f"step {step} on in {str(self._run_dir)!r}; to keep both, give each training its "
+                "own log_dir.",
+                AttentionWarning,
+                stacklevel=2,
+            )
+            self._last_step = -1
+        if not _is_built(self.model):
+            self._due = step + 1
+        elif step != self._last_step and not self._was_recorded(step):
+            self._capture(step)
+
+    def _capture_if_due(self) -> None:
+        self._count = step = self._read_step()
+        if step >= self._due:
+            self._due = self._schedule.next_after(step)
+            self._capture(step)
+
+    def _capture_now(self) -> None:
+        step = self._read_step()
+        if step != self._last_step and _is_built(self.model):
+            self._capture(step)
+
+    def _read_step(self) -> int:
+        optimizer = getattr(self.model, "optimizer", None)
+        if optimizer is None:  # a training loop of the user's own
+            return self._count
+        return int(_to_numpy(optimizer.iterations))
+
+    def _was_recorded(self, step: int) -> bool:
+        """Whether a training that is being resumed has recorded this step already."""
+        if step == 0 or not self._run_dir.is_dir():
+            return False
+        reader = AttentionReader(self._run_dir)
+        return any(
+            step in reader.steps(run, layer)
+            for run in reader.runs()
+            for layer in reader.layers(run)
+        )
+
+    # ── What ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _capture(self, step: int) -> None:
+        attentions = self._probe_of_model().capture()
+        self._last_step = step
+        if not attentions:
+            return
+        if self._images is not None:
+            self._images.begin(step)
+        if self._writer is None:
+            self._writer = self._open()
+        for attention in attentions:
+            self._write(self._writer, attention, step)
+        self._failures = 0
+
+    def _write(self, writer: AttentionWriter, attention: LayerAttention, step: int) -> None:
+        labels = self._tokens.label(attention)
+        writer.write(
+            attention.layer,
+            attention.weights,
+            step,
+            query_tokens=labels.query_tokens,
+            key_tokens=labels.key_tokens,
+            query_lengths=labels.query_lengths,
+            key_lengths=labels.key_lengths,
+            causal=attention.causal,
+        )
+
+    def _probe_of_model(self) -> AttentionProbe:
+        model: Any = self.model
+        variables = (id(model), *(id(variable) for variable in model.variables))
+        if self._probe is None or variables != self._probed:  # e.g. LoRA was switched on
+            self._probe = AttentionProbe(
+                model, self._inputs, layers=self._layers, exclude=self._exclude
+            )
+            self._probed = variables
+        return self._probe
+
+    # ── Where ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _open(self) -> AttentionWriter:
+        directory = self._run_dir.resolve()
+        reference = _writing.get(directory)
+        before = None if reference is None else reference()
+        self._thread = threading.get_ident()
+        # One fit at a time in a thread: a writer of another fit is what an interruption has left.
+        if (
+            before is not None
+            and before._thread == self._thread
+            and before.params is not self.params  # Keras shares them among the callbacks of a fit
+        ):
+            before._close()
+        _writing[directory] = weakref.ref(self)
+        return AttentionWriter(
+            self._run_dir,
+            precision=self._precision,
+            render_images=None if self._images is None else self._images.render,
+        )
+
+    def _close(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+
+    # ── Failures ──────────────────────────────────────────────────────────────────────────────────
+
+    def _safely(self, action: Callable[[], None]) -> None:
+        """Runs `action`; what goes wrong in it must not stop a training."""
+        if self._failures >= _GIVE_UP_AFTER:
+            return
+        try:
+            action()
+        except Exception as error:
+            if self._on_error == "raise":
+                raise
+            self._failures += 1
+            writer, self._writer = self._writer, None
+            if writer is not None:
+                with suppress(Exception):  # the first failure is the one to tell
+                    writer.close()
+            if not self._warned:
+                self._warned = True
+                warnings.warn(_say(error), AttentionWarning, stacklevel=3)
+
+
+class _Images:
+    """Draws the images of one capture in each epoch, on the writer's thread."""
+
+    def __init__(self) -> None:
+        from tb_attention_training.plotting import render_attention_images
+
+        self._renderer: ImageRenderer = render_attention_images
+        self._steps: set[int] = set()  # steps whose records get images
+        self._next = True
+        self._warned = False
+
+    def draw_next(self) -> None:
+        self._next = True
+
+    def begin(self, step: int) -> None:
+        if self._next:
+            self._next = False
+            self._steps.add(step)
+
+    def render(self, record: AttentionRecord) -> Iterable[RenderedImage]:
+        if record.step not in self._steps:
+            return ()
+        try:
+            return list(self._renderer(record))
+        except Exception as error:
+            if not self._warned:
+                self._warned = True
+                warnings.warn(
+                    f"The image of layer {record.layer!r} at step {record.step} could not be "
+                    f"drawn, its maps are recorded all the same. {_gist(error)}",
+                    AttentionWarning,
+                    stacklevel=2,
+                )
+            return ()
+
+
+def _is_built(model: Any) -> bool:
+    return bool(model.built and model.variables)
+
+
+def _writable(log_dir: str | os.PathLike[str]) -> Path:
+    """Makes the run's directory and makes sure that files can be made in it."""
+    directory = Path(log_dir).expanduser()
+    run = directory / "train"
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=run):
+            pass
+    except OSError as error:
+        raise type(error)(
+            error.errno,
+            f"log_dir: expected a directory that can be written to, received {str(log_dir)!r}: "
+            f"{error.strerror}. Choose another directory or mend its permissions",
+            error.filename,
+        ) from error
+    return directory
+
+
+def _say(error: Exception) -> str:
+    return (
+        "Attention was not recorded; training goes on. "
+        f"{_gist(error)} Further failures are not reported, and after {_GIVE_UP_AFTER} in a row "
+        'nothing more is recorded in this fit. `on_error="raise"` shows the whole traceback.'
+    )
+
+
+def _gist(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{where}."
