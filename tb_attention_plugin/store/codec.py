@@ -39,7 +39,7 @@ def inflate(data: bytes, size: int) -> bytes:
     stream = zlib.decompressobj(RAW_DEFLATE)
     try:
         out = stream.decompress(data, size + 1)
-    except zlib.error as error:
+    except (zlib.error, OverflowError) as error:  # a size beyond 63 bits is damage, too
         raise ValueError(f"Damaged deflate data: {error}.") from error
     if len(out) != size or not stream.eof:
         raise ValueError(
