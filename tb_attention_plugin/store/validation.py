@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 import operator
 import time
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Sequence, Sized
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,10 +21,29 @@ ROUNDING = 1e-4
 """How far above 1 a weight counts as rounding: showing it as 1 keeps the code table's promise."""
 
 
-def _layer(layer: object) -> str:
-    if not isinstance(layer, str) or not 0 < len(layer) <= MAX_LAYER_NAME:
+def _storable(text: str) -> str:
+    # Lone surrogates cannot be stored as UTF-8; a question mark shows where they were.
+    return text.encode("utf-8", "replace").decode()
+
+
+def _array(name: str, values: ArrayLike) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError as error:  # nested lists of different lengths
         raise ValueError(
-            f"layer: expected a name of 1 to {MAX_LAYER_NAME} characters such as "
+            f"{name}: expected an array or nested lists of equal lengths, received "
+            f"{type(values).__name__}. NumPy says: {error}"
+        ) from error
+
+
+def _layer(layer: object) -> str:
+    if (
+        not isinstance(layer, str)
+        or not 0 < len(layer) <= MAX_LAYER_NAME
+        or layer != _storable(layer)
+    ):
+        raise ValueError(
+            f"layer: expected a name of 1 to {MAX_LAYER_NAME} Unicode characters such as "
             f"'decoder/cross_attention', received {str(layer)[:80]!r}."
         )
     return layer
@@ -41,7 +60,7 @@ def _step(step: object) -> int:
 
 
 def _weights(weights: ArrayLike, *, time_major: bool) -> NDArray[np.floating]:
-    array = np.asarray(weights)
+    array = _array("weights", weights)
     if array.dtype == np.dtype("V2"):  # bfloat16 of a framework whose NumPy extension is missing
         raise TypeError("weights: bfloat16 is not known to NumPy here; cast to float32 first.")
     if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
@@ -75,7 +94,7 @@ def _weights(weights: ArrayLike, *, time_major: bool) -> NDArray[np.floating]:
 def _lengths(name: str, lengths: ArrayLike | None, B: int, limit: int) -> NDArray[np.int64]:
     if lengths is None:
         return np.full(B, limit, np.int64)
-    array = np.asarray(lengths)
+    array = _array(name, lengths)
     if array.shape != (B,) or array.dtype.kind not in "iu":
         raise ValueError(
             f"{name}: expected {B} integers, one for each example, received "
@@ -94,6 +113,7 @@ def _tokens(
 ) -> tuple[tuple[str, ...], ...] | None:
     if tokens is None:
         return None
+    _check_sized(name, tokens)
     if isinstance(tokens, str) or len(tokens) != len(lengths):
         raise ValueError(
             f"{name}: expected {len(lengths)} sequences of strings, one for each example, received "
@@ -106,6 +126,7 @@ def _tokens(
                 f"{name}[{b}]: expected a sequence of strings, received the string "
                 f"{sequence[:40]!r}. For characters as tokens pass list(text)."
             )
+        _check_sized(f"{name}[{b}]", sequence)
         if len(sequence) not in (length, limit):
             or_valid = "" if length == limit else f" or {length} (the valid ones)"
             raise ValueError(
@@ -118,9 +139,25 @@ def _tokens(
                     f"{name}[{b}][{position}]: expected a string, received "
                     f"{type(token).__name__} {token!r}. Turn token ids into text first."
                 )
-        # Lone surrogates cannot be stored as UTF-8; they stay visible as the replacement character.
-        out.append(tuple(t.encode("utf-8", "replace").decode() for t in sequence))
+        out.append(tuple(_storable(token) for token in sequence))
     return tuple(out)
+
+
+def _check_sized(name: str, tokens: object) -> None:
+    if not isinstance(tokens, Sized):
+        raise TypeError(
+            f"{name}: expected a sequence, received {type(tokens).__name__} {str(tokens)[:40]!r}."
+        )
+
+
+def _wall_time(wall_time: object) -> float:
+    try:
+        when = time.time() if wall_time is None else float(cast("float", wall_time))
+    except (TypeError, ValueError, OverflowError):
+        when = math.nan
+    if not math.isfinite(when):
+        raise ValueError(f"wall_time: expected seconds since the epoch, received {wall_time!r}.")
+    return when
 
 
 def side_argument(side: str) -> str:
@@ -151,15 +188,12 @@ def make_record(
     B, _, Q, K = given.shape
     query_valid = _lengths("query_lengths", query_lengths, B, Q)
     key_valid = _lengths("key_lengths", key_lengths, B, K)
-    when = time.time() if wall_time is None else float(wall_time)
-    if not math.isfinite(when):
-        raise ValueError(f"wall_time: expected seconds since the epoch, received {wall_time!r}.")
     with np.errstate(over="ignore"):  # float64 beyond float32's range becomes infinity, and flagged
         owned = np.array(given, np.float32, order="C", copy=True)
     return AttentionRecord(
         layer=layer,
         step=step,
-        wall_time=when,
+        wall_time=_wall_time(wall_time),
         weights=owned,
         query_tokens=_tokens("query_tokens", "queries", query_tokens, query_valid, Q),
         key_tokens=_tokens("key_tokens", "keys", key_tokens, key_valid, K),
