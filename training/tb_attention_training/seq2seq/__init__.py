@@ -21,8 +21,16 @@ from tb_attention_training.seq2seq.layer import (
     AttentionDecoderOutput,
     GreedyOutput,
 )
+from tb_attention_training.seq2seq.location import LocationSensitiveAttention
+from tb_attention_training.seq2seq.loss import sequence_loss
 from tb_attention_training.seq2seq.mechanism import AttentionMechanism, hardmax
 from tb_attention_training.seq2seq.mechanisms import BahdanauAttention, LuongAttention
+from tb_attention_training.seq2seq.monotonic import (
+    BahdanauMonotonicAttention,
+    LuongMonotonicAttention,
+    monotonic_attention,
+    safe_cumprod,
+)
 from tb_attention_training.seq2seq.states import AlignmentHistory, AttentionWrapperState
 from tb_attention_training.seq2seq.wrapper import AttentionWrapper
 
@@ -34,6 +42,7 @@ __all__ = [
     "AttentionWrapper",
     "AttentionWrapperState",
     "BahdanauAttention",
+    "BahdanauMonotonicAttention",
     "BasicDecoder",
     "BasicDecoderOutput",
     "CustomHelper",
@@ -41,10 +50,15 @@ __all__ = [
     "GreedyEmbeddingHelper",
     "GreedyOutput",
     "Helper",
+    "LocationSensitiveAttention",
     "LuongAttention",
+    "LuongMonotonicAttention",
     "SampleEmbeddingHelper",
     "ScheduledEmbeddingTrainingHelper",
     "TrainingHelper",
     "dynamic_decode",
     "hardmax",
+    "monotonic_attention",
+    "safe_cumprod",
+    "sequence_loss",
 ]
