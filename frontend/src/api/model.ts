@@ -1,0 +1,72 @@
+import type { CodeTableValues, Weights } from './weights';
+
+/** What the server has, as the views use it. Every list is ready to be read, nothing is lazy. */
+export interface Catalog {
+  readonly runs: readonly RunInfo[];
+  readonly codeTables: ReadonlyMap<number, CodeTableValues>;
+  readonly logDir: string;
+  readonly problems: readonly string[];
+}
+
+export interface RunInfo {
+  readonly name: string;
+  readonly layers: readonly LayerInfo[];
+  readonly thumbnailsOnly: boolean;
+}
+
+export interface LayerInfo {
+  readonly name: string;
+  readonly steps: readonly number[];
+  readonly wallTimes: readonly number[];
+  readonly heads: number;
+  readonly queries: number;
+  readonly keys: number;
+  readonly causal: boolean;
+  readonly examples: readonly ExampleInfo[];
+  readonly exampleSteps: readonly number[];
+  readonly generation: string;
+}
+
+export interface ExampleInfo {
+  readonly queryTokens: readonly string[];
+  readonly keyTokens: readonly string[];
+  readonly queryLength: number;
+  readonly keyLength: number;
+}
+
+/** One map, [queries, keys], padding included. */
+export interface AttentionMap {
+  readonly step: number;
+  readonly queries: number;
+  readonly keys: number;
+  readonly queryLength: number;
+  readonly keyLength: number;
+  readonly causal: boolean;
+  readonly hasNonfinite: boolean;
+  readonly outOfRange: boolean;
+  readonly weights: Weights;
+}
+
+/** The thumbnails of every head of one layer and example: codes [heads, rows, columns]. */
+export interface Tiles {
+  readonly layer: string;
+  readonly step: number;
+  readonly example: number;
+  readonly heads: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly causal: boolean;
+  readonly queryLength: number;
+  readonly keyLength: number;
+  readonly codes: Uint8Array;
+  readonly table: CodeTableValues | undefined;
+  readonly problem: string;
+}
+
+export interface LayerMetrics {
+  readonly steps: readonly number[];
+  readonly examples: number;
+  readonly heads: number;
+  /** By name, each [steps, examples, heads] row-major. */
+  readonly series: ReadonlyMap<string, Float32Array>;
+}
