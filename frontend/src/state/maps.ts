@@ -1,0 +1,220 @@
+import { computed, effect, signal, type ReadonlySignal } from '@preact/signals';
+import { fetchMap, Refused, type MapRequest } from '../api/client';
+import { UnreadableData } from '../api/inflate';
+import type { AttentionMap, Catalog } from '../api/model';
+import { bytesOf } from '../api/weights';
+import { ByteLru } from './lru';
+import type { Selection } from './selection';
+import { prefetchIndices } from './steps';
+
+const CACHE_BYTES = 160 * 2 ** 20;
+const AHEAD = 4;
+/** A map that comes sooner than this replaces the one before without a preview in between. */
+const PATIENCE_MS = 180;
+
+export interface Problem {
+  readonly message: string;
+  readonly details: string;
+}
+
+export interface MapState {
+  readonly status: 'none' | 'loading' | 'ready' | 'error';
+  /** What is asked for; null when there is nothing to ask for. */
+  readonly request: MapRequest | null;
+  /** What to draw: the map asked for, or for a moment the one before it. */
+  readonly map: AttentionMap | null;
+  /** Loading takes long enough to say so. */
+  readonly slow: boolean;
+  readonly problem: Problem | null;
+}
+
+export interface Travel {
+  readonly direction: 1 | -1;
+  readonly loop: boolean;
+}
+
+export interface Maps {
+  readonly state: ReadonlySignal<MapState>;
+  /** The record before the one shown, when it is at hand: for changes since then. */
+  readonly previous: ReadonlySignal<AttentionMap | null>;
+  /** The nearest record that did not turn out unreadable. */
+  nearestReadable(): number | null;
+  retry(): void;
+}
+
+export function keyOf(request: MapRequest): string {
+  return JSON.stringify([
+    request.run,
+    request.layer,
+    request.generation,
+    request.example,
+    request.head,
+    request.step,
+  ]);
+}
+
+function sameSubject(a: MapRequest | null, b: MapRequest): boolean {
+  return a !== null && keyOf({ ...a, step: 0 }) === keyOf({ ...b, step: 0 });
+}
+
+export function createMaps(
+  catalog: ReadonlySignal<Catalog | null>,
+  selection: Selection,
+  travel: ReadonlySignal<Travel>,
+): Maps {
+  const cache = new ByteLru<AttentionMap>(CACHE_BYTES, (map) => bytesOf(map.weights));
+  const inFlight = new Map<string, AbortController>();
+  const unreadable = new Set<string>();
+  const state = signal<MapState>({
+    status: 'none',
+    request: null,
+    map: null,
+    slow: false,
+    problem: null,
+  });
+  const attempt = signal(0);
+  // Counts what was put into the cache, which by itself tells nobody.
+  const arrivals = signal(0);
+  let slowTimer: ReturnType<typeof setTimeout> | undefined;
+
+  const request = computed<MapRequest | null>(() => {
+    const run = selection.run.value;
+    const layer = selection.layer.value;
+    const step = selection.step.value;
+    if (!run || !layer || step === null || run.thumbnailsOnly) return null;
+    return {
+      run: run.name,
+      layer: layer.name,
+      generation: layer.generation,
+      example: selection.example.value,
+      head: selection.head.value,
+      step,
+    };
+  });
+  // The catalog is a new object after every poll; only a different question asks again.
+  const requestKey = computed(() => (request.value ? keyOf(request.value) : ''));
+
+  async function load(wanted: MapRequest): Promise<void> {
+    const key = keyOf(wanted);
+    if (inFlight.has(key)) return;
+    const controller = new AbortController();
+    inFlight.set(key, controller);
+    try {
+      const tables = catalog.peek()?.codeTables ?? new Map<number, never>();
+      const map = await fetchMap(wanted, tables, controller.signal);
+      cache.set(key, map);
+      arrivals.value++;
+      unreadable.delete(key);
+      if (requestKey.peek() === key) show(wanted, map);
+    } catch (error) {
+      if (controller.signal.aborted) return;
+      if (!(error instanceof TypeError)) unreadable.add(key);
+      if (requestKey.peek() === key) fail(wanted, error);
+    } finally {
+      if (inFlight.get(key) === controller) inFlight.delete(key);
+    }
+  }
+
+  function show(wanted: MapRequest, map: AttentionMap): void {
+    clearTimeout(slowTimer);
+    state.value = { status: 'ready', request: wanted, map, slow: false, problem: null };
+  }
+
+  function fail(wanted: MapRequest, error: unknown): void {
+    clearTimeout(slowTimer);
+    state.value = {
+      status: 'error',
+      request: wanted,
+      map: null,
+      slow: false,
+      problem: problemOf(error),
+    };
+  }
+
+  effect(() => {
+    void attempt.value;
+    const key = requestKey.value;
+    const wanted = request.peek();
+    clearTimeout(slowTimer);
+    if (!wanted) {
+      state.value = { status: 'none', request: null, map: null, slow: false, problem: null };
+      return;
+    }
+    const ahead = neighbours(wanted, selection, travel.peek());
+    const keep = new Set([key, ...ahead.map(keyOf)]);
+    for (const [other, controller] of inFlight) {
+      if (keep.has(other)) continue;
+      controller.abort();
+      inFlight.delete(other);
+    }
+    const cached = cache.get(key);
+    if (cached) {
+      show(wanted, cached);
+    } else {
+      const before = state.peek();
+      state.value = {
+        status: 'loading',
+        request: wanted,
+        map: sameSubject(before.request, wanted) ? before.map : null,
+        slow: false,
+        problem: null,
+      };
+      slowTimer = setTimeout(() => {
+        const now = state.peek();
+        if (now.status === 'loading') state.value = { ...now, map: null, slow: true };
+      }, PATIENCE_MS);
+      void load(wanted);
+    }
+    for (const next of ahead) if (!cache.has(keyOf(next))) void load(next);
+  });
+
+  const previous = computed(() => {
+    void arrivals.value;
+    const wanted = request.value;
+    const step = selection.steps.value[selection.index.value - 1];
+    return wanted && step !== undefined ? (cache.get(keyOf({ ...wanted, step })) ?? null) : null;
+  });
+
+  return {
+    state,
+    previous,
+    nearestReadable() {
+      const wanted = request.value;
+      const steps = selection.steps.value;
+      const index = selection.index.value;
+      if (!wanted) return null;
+      for (let distance = 1; distance < steps.length; distance++) {
+        for (const step of [steps[index - distance], steps[index + distance]]) {
+          if (step !== undefined && !unreadable.has(keyOf({ ...wanted, step }))) return step;
+        }
+      }
+      return null;
+    },
+    retry: () => {
+      attempt.value++;
+    },
+  };
+}
+
+function neighbours(wanted: MapRequest, selection: Selection, travel: Travel): MapRequest[] {
+  const steps = selection.steps.peek();
+  const index = selection.index.peek();
+  const ahead = prefetchIndices(steps.length, index, travel.direction, AHEAD, travel.loop);
+  // The one before is what changes are counted from.
+  if (index > 0 && !ahead.includes(index - 1)) ahead.push(index - 1);
+  return ahead.map((i) => ({ ...wanted, step: steps[i] as number }));
+}
+
+function problemOf(error: unknown): Problem {
+  if (error instanceof UnreadableData) return { message: error.message, details: error.details };
+  if (error instanceof Refused) {
+    return { message: error.message, details: `answer ${error.status}` };
+  }
+  if (error instanceof TypeError) {
+    return {
+      message: 'The server did not answer. It may have been stopped.',
+      details: error.message,
+    };
+  }
+  return { message: error instanceof Error ? error.message : String(error), details: '' };
+}

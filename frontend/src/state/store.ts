@@ -1,0 +1,208 @@
+import { computed, effect, signal, type ReadonlySignal, type Signal } from '@preact/signals';
+import { createContext } from 'preact';
+import { useContext } from 'preact/hooks';
+import type { ExampleInfo, LayerInfo } from '../api/model';
+import { createAtlases, type Atlases } from './atlases';
+import { watchCatalog, type CatalogWatch } from './catalog';
+import { createCursor, type Cursor } from './cursor';
+import { createExamples } from './examples';
+import type { Host } from './host';
+import { anyLive, looksLive } from './live';
+import { createMaps, type Maps } from './maps';
+import { createMetrics, type Metrics } from './metrics';
+import { createPlayback, type Playback } from './playback';
+import { createSelection, type Selection } from './selection';
+import { move, nearestIndex } from './steps';
+import { syncWithAddress } from './sync';
+import { createView, type View } from './view';
+
+/** Everything the views read, and every way they change it. */
+export interface Store {
+  readonly catalog: CatalogWatch;
+  readonly view: View;
+  readonly selection: Selection;
+  readonly examples: ReadonlySignal<readonly ExampleInfo[]>;
+  readonly maps: Maps;
+  readonly atlases: Atlases;
+  readonly metrics: Metrics;
+  readonly cursor: Cursor;
+  readonly playback: Playback;
+  readonly dark: ReadonlySignal<boolean>;
+  /** Milliseconds of `Date.now()`, once a second. */
+  readonly now: ReadonlySignal<number>;
+  readonly live: ReadonlySignal<boolean>;
+  /** Steps recorded since the person last was at the end. */
+  readonly newSteps: ReadonlySignal<readonly number[]>;
+  readonly keysOpen: Signal<boolean>;
+  goToIndex(index: number): void;
+  moveBy(by: number): void;
+  goToStep(step: number): void;
+  selectRun(name: string): void;
+  selectLayer(name: string): void;
+  selectHead(layer: string, head: number): void;
+  selectExample(example: number): void;
+  moveHead(by: number): void;
+  moveLayer(by: number): void;
+  moveExample(by: number): void;
+  /** The address that reproduces this view. */
+  link(): string;
+}
+
+export function createStore(host: Host): Store {
+  const dark = signal(false);
+  const visible = signal(true);
+  const now = signal(Date.now());
+  host.observeDark((value) => (dark.value = value));
+  host.observeVisible((value) => (visible.value = value));
+  effect(() => {
+    if (!visible.value) return;
+    now.value = Date.now();
+    const timer = setInterval(() => (now.value = Date.now()), 1000);
+    return () => clearInterval(timer);
+  });
+
+  const view = createView();
+  const address = syncWithAddress(host, view);
+  const catalog = watchCatalog(visible, (value, grewAt) => anyLive(value, Date.now(), grewAt));
+  const selection = createSelection(catalog.catalog, view);
+  const playback = createPlayback(view, selection, visible);
+  const travel = computed(() => ({
+    direction: playback.direction.value,
+    loop: view.loop.value && playback.playing.value,
+  }));
+  const maps = createMaps(catalog.catalog, selection, travel);
+  const cursor = createCursor(
+    view,
+    computed(() => maps.state.value.map),
+  );
+  const live = computed(() => {
+    const layer = selection.layer.value;
+    return layer !== null && looksLive(layer, now.value, catalog.grewAt.value);
+  });
+
+  // Nothing was chosen: the latest record. It then stays, whatever is recorded after it.
+  effect(() => {
+    const last = selection.steps.value.at(-1);
+    if (last !== undefined && (view.step.value === null || view.follow.value)) {
+      view.step.value = last;
+    }
+  });
+
+  const seen = signal<{ subject: LayerInfo['name']; last: number } | null>(null);
+  const subject = computed(
+    () => `${selection.run.value?.name ?? ''}\n${selection.layer.value?.name ?? ''}`,
+  );
+  effect(() => {
+    const last = selection.steps.value.at(-1);
+    if (last === undefined) return;
+    const before = seen.peek();
+    const rewound = before !== null && before.last > last;
+    if (before?.subject !== subject.value || rewound || selection.step.value === last) {
+      seen.value = { subject: subject.value, last };
+    }
+  });
+  const newSteps = computed(() => {
+    const last = seen.value?.last ?? Infinity;
+    return view.follow.value ? [] : selection.steps.value.filter((step) => step > last);
+  });
+
+  function goToStep(step: number): void {
+    const before = selection.step.peek() ?? step;
+    playback.moved(step < before ? -1 : 1);
+    const last = selection.steps.peek().at(-1);
+    // Looking back is a wish to stay there.
+    if (step !== last) view.follow.value = false;
+    view.step.value = step;
+  }
+
+  function goToIndex(index: number): void {
+    const step = selection.steps.peek()[index];
+    if (step !== undefined) goToStep(step);
+  }
+
+  function selectLayer(name: string): void {
+    view.layer.value = name;
+  }
+
+  return {
+    catalog,
+    view,
+    selection,
+    examples: createExamples(selection),
+    maps,
+    atlases: createAtlases(catalog.catalog, selection, visible),
+    metrics: createMetrics(selection, view),
+    cursor,
+    playback,
+    dark,
+    now,
+    live,
+    newSteps,
+    keysOpen: signal(false),
+    goToIndex,
+    moveBy(by) {
+      playback.stop();
+      goToIndex(move(selection.steps.peek().length, selection.index.peek(), by));
+    },
+    goToStep(step) {
+      playback.stop();
+      goToStep(step);
+    },
+    selectRun(name) {
+      playback.stop();
+      view.run.value = name;
+      // A layer, head or example that this run does not have was a choice in the other one.
+      const run = selection.run.peek();
+      if (!run?.layers.some((layer) => layer.name === view.layer.peek())) view.layer.value = null;
+      settle();
+    },
+    selectLayer(name) {
+      selectLayer(name);
+      settle();
+    },
+    selectHead(layer, head) {
+      if (layer !== selection.layer.peek()?.name) selectLayer(layer);
+      view.head.value = head;
+      settle();
+    },
+    selectExample(example) {
+      view.example.value = example;
+    },
+    moveHead(by) {
+      view.head.value = move(selection.layer.peek()?.heads ?? 1, selection.head.peek(), by);
+    },
+    moveLayer(by) {
+      const layers = selection.run.peek()?.layers ?? [];
+      const index = layers.findIndex((layer) => layer.name === selection.layer.peek()?.name);
+      const layer = layers[move(layers.length, index, by)];
+      if (layer) selectLayer(layer.name);
+      settle();
+    },
+    moveExample(by) {
+      const count = selection.layer.peek()?.examples.length ?? 0;
+      if (count > 0) view.example.value = (selection.example.peek() + by + count) % count;
+    },
+    link() {
+      address.flush();
+      return host.address();
+    },
+  };
+
+  /** After a choice made here, what could not be kept is let go without a notice about it. */
+  function settle(): void {
+    view.head.value = selection.head.peek();
+    view.example.value = selection.example.peek();
+    const steps = selection.steps.peek();
+    const step = view.step.peek();
+    if (step !== null && nearestIndex(steps, step) < 0) view.step.value = null;
+  }
+}
+
+const StoreContext = createContext<Store | null>(null);
+export const StoreProvider = StoreContext.Provider;
+
+export function useStore(): Store {
+  const store = useContext(StoreContext);
+  if (!store) throw new Error('No store was provided.');
+  return store;
+}

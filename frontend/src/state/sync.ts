@@ -1,0 +1,34 @@
+import { effect } from '@preact/signals';
+import type { Host } from './host';
+import { isOurTab, parseHash, writeHash } from './url';
+import { restore, snapshot, type View } from './view';
+
+/** Browsers refuse more than some 200 changes of the address in ten seconds. */
+const WRITE_AFTER_MS = 250;
+
+/** Keeps the address of the page and the view the same, in both directions. */
+export function syncWithAddress(host: Host, view: View): { flush(): void } {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  function write(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    const hash = host.readHash();
+    if (isOurTab(hash)) host.writeHash(writeHash(hash, snapshot(view)));
+  }
+
+  restore(view, parseHash(host.readHash()));
+  host.onHashChange(() => {
+    const hash = host.readHash();
+    // Another tab's address says nothing about our view; coming back without keys of ours keeps it.
+    if (!isOurTab(hash)) return;
+    if (hash.includes('p.attention.')) restore(view, parseHash(hash));
+    else write();
+  });
+  effect(() => {
+    snapshot(view);
+    // Not restarted by every change: while playing the address follows at this pace.
+    timer ??= setTimeout(write, WRITE_AFTER_MS);
+  });
+  return { flush: write };
+}

@@ -1,0 +1,53 @@
+import { expect, test } from 'vitest';
+import { DEFAULT_VIEW, isOurTab, parseHash, writeHash, type ViewState } from './url';
+
+const full: ViewState = {
+  run: 'luong & co/α=1',
+  layer: 'decoder/cross_attention',
+  head: 3,
+  example: 2,
+  step: 1520,
+  cell: { query: 9, key: 12 },
+  scale: 'log',
+  padding: true,
+  pane: 'heads',
+  metric: 'max_weight',
+  speed: 16,
+  loop: true,
+  follow: true,
+};
+
+test('every value survives the way into the address and back', () => {
+  expect(parseHash(writeHash('#attention', full))).toEqual(full);
+});
+
+test('defaults are left out', () => {
+  expect(writeHash('', DEFAULT_VIEW)).toBe('#attention');
+  expect(writeHash('#attention', { ...DEFAULT_VIEW, step: 0 })).toBe(
+    '#attention&p.attention.step=0',
+  );
+});
+
+test('other keys stay, ours are replaced', () => {
+  const hash = '#attention&tagFilter=a%20b&p.attention.step=3&p.scalars.x=1';
+  expect(writeHash(hash, { ...DEFAULT_VIEW, head: 2 })).toBe(
+    '#attention&tagFilter=a%20b&p.scalars.x=1&p.attention.head=2',
+  );
+});
+
+test('values that are not valid fall back to the default, one by one', () => {
+  const hash =
+    '#attention&p.attention.step=-4&p.attention.head=2x&p.attention.scale=cubic' +
+    '&p.attention.cell=1&p.attention.speed=3&p.attention.follow=yes&p.attention.run=%E0%A4%A' +
+    '&p.attention.example=5';
+  expect(parseHash(hash)).toEqual({ ...DEFAULT_VIEW, example: 5 });
+});
+
+test('only the address of our own tab is ours to write', () => {
+  expect(['', '#attention&x=1', '#scalars', '#scalars&p.attention.step=1'].map(isOurTab)).toEqual([
+    true,
+    true,
+    false,
+    false,
+  ]);
+});

@@ -1,0 +1,177 @@
+/**
+ * The view in the address of TensorBoard's page: `#attention&p.attention.step=1520&…`. Keys that
+ * are not ours stay untouched; values are checked when read; defaults are left out when written.
+ */
+const PREFIX = 'p.attention.';
+
+export const SCALES = ['linear', 'log', 'row'] as const;
+export type Scale = (typeof SCALES)[number];
+export const PANES = ['heads', 'examples'] as const;
+export type Pane = (typeof PANES)[number];
+
+export interface Cell {
+  readonly query: number;
+  readonly key: number;
+}
+
+/** What a link reproduces; null where nothing was chosen. */
+export interface ViewState {
+  readonly run: string | null;
+  readonly layer: string | null;
+  readonly head: number;
+  readonly example: number;
+  readonly step: number | null;
+  readonly cell: Cell | null;
+  readonly scale: Scale;
+  readonly padding: boolean;
+  readonly pane: Pane | null;
+  readonly metric: string | null;
+  readonly speed: number;
+  readonly loop: boolean;
+  readonly follow: boolean;
+}
+
+export const SPEEDS = [1, 2, 4, 8, 16] as const;
+
+export const DEFAULT_VIEW: ViewState = {
+  run: null,
+  layer: null,
+  head: 0,
+  example: 0,
+  step: null,
+  cell: null,
+  scale: 'linear',
+  padding: false,
+  pane: null,
+  metric: null,
+  speed: 4,
+  loop: false,
+  follow: false,
+};
+
+interface Field<T> {
+  /** Undefined when the text is not a value of this field: then the default stands. */
+  readonly parse: (text: string) => T | undefined;
+  readonly format: (value: T) => string;
+}
+
+const text: Field<string | null> = {
+  parse: (value) => (value.length > 0 && value.length <= 1000 ? value : undefined),
+  format: (value) => value ?? '',
+};
+
+const count: Field<number> = {
+  parse: (value) => (/^\d{1,15}$/.test(value) ? Number(value) : undefined),
+  format: String,
+};
+
+const flag: Field<boolean> = {
+  parse: (value) => (value === '1' ? true : value === '0' ? false : undefined),
+  format: (value) => (value ? '1' : '0'),
+};
+
+function oneOf<T extends string>(values: readonly T[]): Field<T> {
+  return { parse: (value) => values.find((v) => v === value), format: String };
+}
+
+function orNull<T>(field: Field<T>): Field<T | null> {
+  return { parse: field.parse, format: (value) => (value === null ? '' : field.format(value)) };
+}
+
+const cell: Field<Cell | null> = {
+  parse(value) {
+    const match = /^(\d{1,6})\.(\d{1,6})$/.exec(value);
+    return match ? { query: Number(match[1]), key: Number(match[2]) } : undefined;
+  },
+  format: (value) => (value ? `${value.query}.${value.key}` : ''),
+};
+
+const FIELDS: { readonly [K in keyof ViewState]: Field<ViewState[K]> } = {
+  run: text,
+  layer: text,
+  head: count,
+  example: count,
+  step: orNull(count),
+  cell,
+  scale: oneOf(SCALES),
+  padding: flag,
+  pane: orNull(oneOf(PANES)),
+  metric: text,
+  speed: {
+    parse: (value) => SPEEDS.find((speed) => String(speed) === value),
+    format: String,
+  },
+  loop: flag,
+  follow: flag,
+};
+
+const NAMES = Object.keys(FIELDS) as (keyof ViewState)[];
+
+function decode(value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return '';
+  }
+}
+
+/** The keys of a hash in order, `#` removed: `['attention', '']`, `['p.attention.step', '42']`. */
+function pairs(hash: string): [string, string][] {
+  return hash
+    .replace(/^#/, '')
+    .split('&')
+    .filter((piece) => piece !== '')
+    .map((piece) => {
+      const at = piece.indexOf('=');
+      return at < 0 ? [piece, ''] : [piece.slice(0, at), piece.slice(at + 1)];
+    });
+}
+
+export function parseHash(hash: string): ViewState {
+  const values = new Map(pairs(hash).map(([key, value]) => [decode(key), decode(value)]));
+  const read = <K extends keyof ViewState>(name: K): ViewState[K] => {
+    const value = values.get(PREFIX + name);
+    const parsed = value === undefined ? undefined : FIELDS[name].parse(value);
+    return parsed === undefined ? DEFAULT_VIEW[name] : parsed;
+  };
+  return {
+    run: read('run'),
+    layer: read('layer'),
+    head: read('head'),
+    example: read('example'),
+    step: read('step'),
+    cell: read('cell'),
+    scale: read('scale'),
+    padding: read('padding'),
+    pane: read('pane'),
+    metric: read('metric'),
+    speed: read('speed'),
+    loop: read('loop'),
+    follow: read('follow'),
+  };
+}
+
+/** `hash` with our keys replaced by those of `view`. */
+export function writeHash(hash: string, view: ViewState): string {
+  const kept = pairs(hash)
+    .filter(([key]) => !decode(key).startsWith(PREFIX))
+    .map(([key, value]) => (value === '' ? key : `${key}=${value}`));
+  if (kept.length === 0) kept.push('attention');
+  const ours = NAMES.flatMap((name) => {
+    const value = formatField(name, view);
+    return value === formatField(name, DEFAULT_VIEW)
+      ? []
+      : [`${PREFIX}${name}=${encodeURIComponent(value)}`];
+  });
+  return `#${[...kept, ...ours].join('&')}`;
+}
+
+function formatField<K extends keyof ViewState>(name: K, view: ViewState): string {
+  return FIELDS[name].format(view[name]);
+}
+
+/** Whether the page shows our tab, so that the address is ours to write. */
+export function isOurTab(hash: string): boolean {
+  const first = pairs(hash)[0];
+  return first === undefined || first[0] === 'attention';
+}
