@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import { columnLabels, labelInterval, rowLabels } from './labels';
+import { layoutMap } from './layout';
+
+test.each([
+  [26, 1],
+  [12, 1],
+  [11, 2],
+  [6, 2],
+  [5, 5],
+  [4, 5],
+])('at %i px per token every label number %i is drawn', (pitch, interval) => {
+  expect(labelInterval(pitch, false, 64)).toBe(interval);
+});
+
+test('far below that, one every 64 pixels', () => {
+  expect(labelInterval(1, true, 64)).toBe(64);
+  expect(labelInterval(0.125, true, 64)).toBe(512);
+});
+
+function layout(n: number) {
+  return layoutMap({
+    width: 900,
+    height: 700,
+    queries: n,
+    keys: n,
+    queryCharacters: 5,
+    keyCharacters: 5,
+    dpr: 1,
+  });
+}
+
+test('no two labels come closer than 12 px, the crosshair among them', () => {
+  for (const n of [5, 30, 60, 100, 130, 256, 512, 4096]) {
+    for (const labels of [columnLabels(layout(n), n, 77 % n), rowLabels(layout(n), n, 77 % n)]) {
+      const at = labels.map((label) => label.at).sort((a, b) => a - b);
+      for (let i = 1; i < at.length; i++) {
+        expect((at[i] ?? 0) - (at[i - 1] ?? 0)).toBeGreaterThanOrEqual(12);
+      }
+    }
+  }
+});
+
+test('the label of the crosshair is always there, once', () => {
+  const labels = columnLabels(layout(512), 512, 77);
+  expect(labels.filter((label) => label.index === 77)).toEqual([
+    { index: 77, at: expect.any(Number) as number, current: true },
+  ]);
+});
+
+test('without a crosshair no label is marked', () => {
+  expect(rowLabels(layout(30), 30, null).some((label) => label.current)).toBe(false);
+  expect(rowLabels(layout(30), 30, null)).toHaveLength(30);
+});

@@ -1,0 +1,186 @@
+/** Where everything around a map goes: whole-pixel cells first, the rest around them. */
+
+export const MAX_CELL = 48;
+export const GRID_FROM = 8;
+export const HATCH_FROM = 3;
+
+export type LabelMode = 'upright' | 'turned' | 'thinned' | 'sparse';
+
+export interface LayoutInput {
+  /** Of the pane, in CSS pixels. */
+  readonly width: number;
+  readonly height: number;
+  readonly queries: number;
+  readonly keys: number;
+  /** Characters of the longest labels, end tokens aside; 0 when there are no tokens. */
+  readonly queryCharacters: number;
+  readonly keyCharacters: number;
+  readonly dpr: number;
+}
+
+export interface MapLayout {
+  readonly mode: LabelMode;
+  /** CSS pixels of a cell; a whole number of device pixels. */
+  readonly cellWidth: number;
+  readonly cellHeight: number;
+  /** Tokens per cell, 1 unless the map is larger than the room for it. */
+  readonly poolQueries: number;
+  readonly poolKeys: number;
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+  /** Height of the row profile above and width of the column profile at the right; 0: none. */
+  readonly rowProfile: number;
+  readonly columnProfile: number;
+  readonly columnLabels: number;
+  readonly rowLabels: number;
+  /** Of the position numbers at the left. */
+  readonly positionWidth: number;
+}
+
+const CHARACTER = 7.25; // of the 12 px monospaced token font
+const PAD = 16;
+const GAP = 12;
+
+interface Mode {
+  readonly mode: LabelMode;
+  readonly least: number;
+  readonly columnLabels: number;
+  readonly tokenWidth: number;
+}
+
+function modesFor(input: LayoutInput): Mode[] {
+  const natural = (limit: number) =>
+    input.queryCharacters === 0
+      ? 0
+      : Math.min(limit, Math.max(16, Math.ceil(input.queryCharacters * CHARACTER)));
+  const keyWidth = Math.ceil(input.keyCharacters * CHARACTER);
+  const turned = input.keyCharacters === 0 ? 20 : Math.min(56, keyWidth + 8);
+  return [
+    // Upright labels need cells as wide as the longest of them.
+    {
+      mode: 'upright',
+      least: Math.max(20, keyWidth + 4),
+      columnLabels: 24,
+      tokenWidth: natural(120),
+    },
+    { mode: 'turned', least: 12, columnLabels: turned, tokenWidth: natural(64) },
+    { mode: 'thinned', least: 4, columnLabels: turned, tokenWidth: natural(64) },
+    { mode: 'sparse', least: 0, columnLabels: 20, tokenWidth: natural(64) },
+  ];
+}
+
+interface Fit {
+  readonly cell: number;
+  readonly pool: number;
+}
+
+/** The largest whole number of device pixels per cell, or how many tokens share one pixel. */
+function fit(room: number, count: number, dpr: number): Fit {
+  const pixels = Math.max(1, Math.floor(room * dpr));
+  const cell = Math.floor(pixels / count);
+  if (cell >= 1) return { cell: Math.min(cell, Math.floor(MAX_CELL * dpr)) / dpr, pool: 1 };
+  return { cell: 1 / dpr, pool: Math.ceil(count / pixels) };
+}
+
+function attempt(input: LayoutInput, mode: Mode, profiles: boolean): MapLayout {
+  const { dpr } = input;
+  const digits = String(Math.max(1, input.queries - 1)).length;
+  const positionWidth = Math.ceil(digits * 6.6) + 12;
+  const rowLabels = positionWidth + (mode.tokenWidth ? mode.tokenWidth + 12 : 0);
+  const rowProfile = profiles ? 40 : 0;
+  const columnProfile = profiles ? (input.width > 700 ? 80 : 64) : 0;
+  const left = PAD + rowLabels;
+  const right = profiles ? GAP + columnProfile + 24 : PAD;
+  const above = (profiles ? PAD + rowProfile + 8 : GAP) + mode.columnLabels;
+  const roomWidth = Math.max(40, input.width - left - right);
+  const roomHeight = Math.max(40, input.height - above - GAP);
+
+  const horizontal = fit(roomWidth, input.keys, dpr);
+  const vertical = fit(roomHeight, input.queries, dpr);
+  const pool = Math.max(horizontal.pool, vertical.pool);
+  let cellWidth = pool > 1 ? 1 / dpr : Math.min(horizontal.cell, vertical.cell);
+  let cellHeight = cellWidth;
+  let poolQueries = pool;
+  let poolKeys = pool;
+  // A strip of a map, few rows or few columns, would be a line of squares no one can hit: its
+  // short side gets cells of its own.
+  if (input.queries * 8 < input.keys && (pool > 1 || cellWidth < 12)) {
+    cellHeight = Math.min(vertical.cell, 24);
+    poolQueries = vertical.pool;
+    cellWidth = horizontal.cell;
+    poolKeys = horizontal.pool;
+  } else if (input.keys * 8 < input.queries && (pool > 1 || cellHeight < 12)) {
+    cellWidth = Math.min(horizontal.cell, 24);
+    poolKeys = horizontal.pool;
+    cellHeight = vertical.cell;
+    poolQueries = vertical.pool;
+  }
+  const width = Math.ceil(input.keys / poolKeys) * cellWidth;
+  const height = Math.ceil(input.queries / poolQueries) * cellHeight;
+  const snap = (value: number) => Math.round(value * dpr) / dpr;
+  const blockWidth = left + width + right;
+  return {
+    mode: mode.mode,
+    cellWidth,
+    cellHeight,
+    poolQueries,
+    poolKeys,
+    left: snap(left + Math.max(0, (input.width - blockWidth) / 2)),
+    top: snap(above + Math.max(0, (input.height - above - GAP - height) / 3)),
+    width,
+    height,
+    rowProfile,
+    columnProfile,
+    columnLabels: mode.columnLabels,
+    rowLabels,
+    positionWidth,
+  };
+}
+
+/** Pixels per token along the axis where they are scarcer. */
+function pitch(layout: MapLayout): number {
+  return Math.min(layout.cellWidth / layout.poolKeys, layout.cellHeight / layout.poolQueries);
+}
+
+export function layoutMap(input: LayoutInput): MapLayout {
+  const modes = modesFor(input);
+  let best: MapLayout | undefined;
+  for (const mode of modes) {
+    best = attempt(input, mode, true);
+    if (best.cellWidth / best.poolKeys >= mode.least) break;
+  }
+  const last = modes.find((mode) => mode.mode === best?.mode) ?? modes[3];
+  if (!best || !last) throw new Error('No label mode fits.');
+  // Below 4 px every pixel counts more than the profiles do, when leaving them out gains a pixel.
+  if (pitch(best) < 4) {
+    const bare = attempt(input, last, false);
+    if (pitch(bare) > pitch(best)) return bare;
+  }
+  return best;
+}
+
+/** The cell at a point of the map, in CSS pixels from its corner; null outside of it. */
+export function cellAt(
+  layout: MapLayout,
+  queries: number,
+  keys: number,
+  x: number,
+  y: number,
+): { query: number; key: number } | null {
+  if (x < 0 || y < 0 || x >= layout.width || y >= layout.height) return null;
+  return {
+    query: Math.min(queries - 1, Math.floor(y / layout.cellHeight) * layout.poolQueries),
+    key: Math.min(keys - 1, Math.floor(x / layout.cellWidth) * layout.poolKeys),
+  };
+}
+
+/** Left edge of a key's column, or top edge of a query's row, in CSS pixels from the corner. */
+export function columnX(layout: MapLayout, key: number): number {
+  return Math.floor(key / layout.poolKeys) * layout.cellWidth;
+}
+
+export function rowY(layout: MapLayout, query: number): number {
+  return Math.floor(query / layout.poolQueries) * layout.cellHeight;
+}

@@ -1,0 +1,222 @@
+import type { AttentionMap, Tiles } from '../api/model';
+import { maskOf, type Region } from '../state/cursor';
+import type { Scale } from '../state/url';
+import { GRID_FROM, HATCH_FROM, type MapLayout } from './layout';
+import { packRgb, parseColor, type Palette } from './palette';
+import { codeLookup, colorIndex, NOT_FINITE, OUT_OF_RANGE, rowMaximum } from './scale';
+
+const TRANSPARENT = 0;
+
+/** 256 colours of the ramp, then those of what is not a weight. */
+function pixelTable(palette: Palette): Uint32Array {
+  const table = new Uint32Array(258);
+  table.set(palette.ramp);
+  table[NOT_FINITE] = packRgb(parseColor(palette.bad));
+  table[OUT_OF_RANGE] = packRgb(parseColor(palette.clip));
+  return table;
+}
+
+/**
+ * One pixel per cell of the region; transparent where no weight is possible and there is none, so
+ * that the hatch below shows through. Pooled cells hold the largest weight among their tokens.
+ */
+function cellPixels(
+  map: AttentionMap,
+  region: Region,
+  layout: MapLayout,
+  scale: Scale,
+  palette: Palette,
+): ImageData {
+  const { poolQueries, poolKeys } = layout;
+  const columns = Math.ceil(region.keys / poolKeys);
+  const rows = Math.ceil(region.queries / poolQueries);
+  const image = new ImageData(columns, rows);
+  const pixels = new Uint32Array(image.data.buffer);
+  const table = pixelTable(palette);
+  const { weights } = map;
+  const lookup = weights.kind === 'codes' ? codeLookup(scale, weights.table.values) : null;
+  // The strongest entry per pixel; entries ascend with the weight, oddities above all.
+  const entries = new Int16Array(columns);
+  for (let row = 0; row < rows; row++) {
+    entries.fill(-1);
+    const end = Math.min(region.queries, (row + 1) * poolQueries);
+    for (let query = row * poolQueries; query < end; query++) {
+      const start = query * map.keys;
+      const most = scale === 'row' ? rowMaximum(weights, start, region.keys) : 1;
+      const ofRow =
+        lookup && weights.kind === 'codes' && scale === 'row'
+          ? codeLookup(scale, weights.table.values, most)
+          : lookup;
+      const open = openKeys(map, query, region.keys);
+      for (let key = 0; key < region.keys; key++) {
+        let entry: number;
+        if (weights.kind === 'codes') {
+          const code = weights.codes[start + key] as number;
+          if (code === 0 && key >= open) continue;
+          entry = ofRow?.[code] as number;
+        } else {
+          const value = weights.values[start + key] as number;
+          if (value === 0 && key >= open) continue;
+          entry = colorIndex(scale, value, most);
+        }
+        const column = poolKeys === 1 ? key : Math.floor(key / poolKeys);
+        if (entry > (entries[column] as number)) entries[column] = entry;
+      }
+    }
+    const offset = row * columns;
+    for (let column = 0; column < columns; column++) {
+      const entry = entries[column] as number;
+      pixels[offset + column] = entry < 0 ? TRANSPARENT : (table[entry] as number);
+    }
+  }
+  return image;
+}
+
+/** The number of keys, from the first, that this query can look at. */
+function openKeys(map: AttentionMap, query: number, keys: number): number {
+  if (query >= map.queryLength) return 0;
+  const valid = Math.min(keys, map.keyLength);
+  return map.causal ? Math.min(valid, query + 1) : valid;
+}
+
+/** Whether any cell of the region is masked. */
+export function hasMask(map: AttentionMap, region: Region): boolean {
+  return (
+    maskOf(map, 0, region.keys - 1) !== false ||
+    maskOf(map, region.queries - 1, region.keys - 1) !== false
+  );
+}
+
+/** Sizes a canvas to CSS pixels and returns its context, scaled to draw in them. */
+export function prepare(
+  canvas: HTMLCanvasElement,
+  width: number,
+  height: number,
+  dpr: number,
+): CanvasRenderingContext2D | null {
+  const w = Math.max(1, Math.round(width * dpr));
+  const h = Math.max(1, Math.round(height * dpr));
+  if (canvas.width !== w) canvas.width = w;
+  if (canvas.height !== h) canvas.height = h;
+  canvas.style.width = `${width}px`;
+  canvas.style.height = `${height}px`;
+  const context = canvas.getContext('2d');
+  if (!context) return null;
+  context.setTransform(dpr, 0, 0, dpr, 0, 0);
+  context.clearRect(0, 0, width, height);
+  return context;
+}
+
+/** The bed below the cells: what shows where no weight is possible. */
+function drawMaskBed(
+  context: CanvasRenderingContext2D,
+  width: number,
+  height: number,
+  cell: number,
+  palette: Palette,
+): void {
+  context.fillStyle = palette.mask;
+  context.fillRect(0, 0, width, height);
+  if (cell < HATCH_FROM) return;
+  context.strokeStyle = palette.maskLine;
+  context.lineWidth = 1;
+  context.beginPath();
+  // 45 degrees, 6 px apart measured across the lines.
+  for (let x = -height; x < width; x += 6 * Math.SQRT2) {
+    context.moveTo(x, height);
+    context.lineTo(x + height, 0);
+  }
+  context.stroke();
+}
+
+let scratch: HTMLCanvasElement | undefined;
+
+function drawPixels(
+  context: CanvasRenderingContext2D,
+  image: ImageData,
+  width: number,
+  height: number,
+): void {
+  scratch ??= document.createElement('canvas');
+  scratch.width = image.width;
+  scratch.height = image.height;
+  scratch.getContext('2d')?.putImageData(image, 0, 0);
+  context.imageSmoothingEnabled = false;
+  context.drawImage(scratch, 0, 0, width, height);
+}
+
+export function drawMap(
+  canvas: HTMLCanvasElement,
+  map: AttentionMap,
+  region: Region,
+  layout: MapLayout,
+  scale: Scale,
+  palette: Palette,
+  dpr: number,
+): void {
+  const { width, height, cellWidth, cellHeight } = layout;
+  const context = prepare(canvas, width, height, dpr);
+  if (!context) return;
+  const cell = Math.min(cellWidth / layout.poolKeys, cellHeight / layout.poolQueries);
+  drawMaskBed(context, width, height, cell, palette);
+  drawPixels(context, cellPixels(map, region, layout, scale, palette), width, height);
+  if (Math.min(cellWidth, cellHeight) < GRID_FROM) return;
+  context.fillStyle = palette.grid;
+  const line = 1 / dpr;
+  for (let x = cellWidth; x < width - 0.5; x += cellWidth)
+    context.fillRect(x - line, 0, line, height);
+  for (let y = cellHeight; y < height - 0.5; y += cellHeight)
+    context.fillRect(0, y - line, width, line);
+}
+
+/** One pixel per cell of a thumbnail. */
+export function tilePixels(tiles: Tiles, head: number, scale: Scale, palette: Palette): ImageData {
+  const { rows, columns } = tiles;
+  const image = new ImageData(Math.max(1, columns), Math.max(1, rows));
+  if (!tiles.table || rows * columns === 0) return image;
+  const pixels = new Uint32Array(image.data.buffer);
+  const mask = packRgb(parseColor(palette.mask));
+  const lookup = codeLookup(scale, tiles.table.values);
+  const start = head * rows * columns;
+  for (let row = 0; row < rows; row++) {
+    const lastQuery = Math.floor(((row + 1) * tiles.queryLength) / rows) - 1;
+    let ofRow = lookup;
+    if (scale === 'row') {
+      const most = rowMaximum(
+        { kind: 'codes', codes: tiles.codes, table: tiles.table },
+        start + row * columns,
+        columns,
+      );
+      ofRow = codeLookup(scale, tiles.table.values, most);
+    }
+    for (let column = 0; column < columns; column++) {
+      const code = tiles.codes[start + row * columns + column] as number;
+      const firstKey = Math.floor((column * tiles.keyLength) / columns);
+      pixels[row * columns + column] =
+        code === 0 && tiles.causal && firstKey > lastQuery
+          ? mask
+          : (palette.ramp[ofRow[code] as number] as number);
+    }
+  }
+  return image;
+}
+
+/** A thumbnail enlarged to the size of the map it stands for. */
+export function drawPreview(
+  canvas: HTMLCanvasElement,
+  tiles: Tiles | undefined,
+  head: number,
+  width: number,
+  height: number,
+  scale: Scale,
+  palette: Palette,
+  dpr: number,
+): void {
+  const context = prepare(canvas, width, height, dpr);
+  if (!context) return;
+  context.fillStyle = palette.mask;
+  context.fillRect(0, 0, width, height);
+  if (tiles && head < tiles.heads) {
+    drawPixels(context, tilePixels(tiles, head, scale, palette), width, height);
+  }
+}

@@ -1,0 +1,80 @@
+/** The colours that canvases need, read from the tokens so that they are declared once. */
+export interface Palette {
+  /** 256 packed pixels, as `ImageData` stores them. */
+  readonly ramp: Uint32Array;
+  /** The same as CSS colours. */
+  readonly css: readonly string[];
+  readonly mask: string;
+  readonly maskLine: string;
+  readonly grid: string;
+  readonly bad: string;
+  readonly clip: string;
+  readonly ink3: string;
+  readonly ink2: string;
+  readonly line: string;
+  readonly lineStrong: string;
+  readonly accent: string;
+  readonly info: string;
+  readonly infoSoft: string;
+  readonly series: string;
+  readonly seriesFill: string;
+  readonly font: string;
+}
+
+export type Rgb = readonly [number, number, number];
+
+/** `#rrggbb`, or `#rgb` as a minifier may write it. */
+export function parseColor(text: string): Rgb {
+  const match = /^#(?:([0-9a-f]{2}){3}|[0-9a-f]{3})$/i.exec(text.trim());
+  if (!match) throw new Error(`Not a colour in hexadecimal: “${text}”.`);
+  const digits = match[0].slice(1);
+  const wide = digits.length === 6 ? digits : digits.replace(/./g, '$&$&');
+  const value = Number.parseInt(wide, 16);
+  return [value >> 16, (value >> 8) & 255, value & 255];
+}
+
+/** Stops spread evenly over 256 entries, joined by straight lines in sRGB. */
+export function ramp256(stops: readonly Rgb[]): Rgb[] {
+  return Array.from({ length: 256 }, (_, i) => {
+    const at = (i / 255) * (stops.length - 1);
+    const from = Math.min(Math.floor(at), stops.length - 2);
+    const part = at - from;
+    const mix = (channel: 0 | 1 | 2) =>
+      Math.round(
+        (stops[from]?.[channel] ?? 0) * (1 - part) + (stops[from + 1]?.[channel] ?? 0) * part,
+      );
+    return [mix(0), mix(1), mix(2)];
+  });
+}
+
+/** Opaque pixels in the byte order of `ImageData` on little-endian machines. */
+export function packRgb([r, g, b]: Rgb): number {
+  return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+}
+
+export const SEQUENTIAL_STOPS = 9;
+
+/** `read` gives the value of a custom property of the theme in force. */
+export function createPalette(read: (name: string) => string): Palette {
+  const stops = Array.from({ length: SEQUENTIAL_STOPS }, (_, i) => parseColor(read(`--seq-${i}`)));
+  const colors = ramp256(stops);
+  return {
+    ramp: Uint32Array.from(colors, packRgb),
+    css: colors.map(([r, g, b]) => `rgb(${r} ${g} ${b})`),
+    mask: read('--mask-bg'),
+    maskLine: read('--mask-line'),
+    grid: read('--cell-grid'),
+    bad: read('--bad'),
+    clip: read('--clip'),
+    ink3: read('--ink-3'),
+    ink2: read('--ink-2'),
+    line: read('--line'),
+    lineStrong: read('--line-strong'),
+    accent: read('--accent'),
+    info: read('--info'),
+    infoSoft: read('--info-soft'),
+    series: read('--series-1'),
+    seriesFill: read('--side-a-soft'),
+    font: read('--font'),
+  };
+}

@@ -1,0 +1,118 @@
+import type { AttentionMap } from '../api/model';
+import { weightAt, type Weights } from '../api/weights';
+import type { Cell } from '../state/url';
+import type { Region } from '../state/cursor';
+import { columnX, rowY, type MapLayout } from './layout';
+import { prepare } from './map';
+import type { Palette } from './palette';
+
+const means = new WeakMap<Weights, { keys: number; queries: number; values: Float64Array }>();
+
+/** The mean weight of every key over all valid queries; computed once per map. */
+export function meanOfQueries(map: AttentionMap, region: Region): Float64Array {
+  const known = means.get(map.weights);
+  if (known?.keys === region.keys && known.queries === region.queries) return known.values;
+  const values = new Float64Array(region.keys);
+  const queries = Math.min(region.queries, map.queryLength || map.queries);
+  for (let query = 0; query < queries; query++) {
+    const start = query * map.keys;
+    for (let key = 0; key < region.keys; key++) {
+      values[key] = (values[key] as number) + weightAt(map.weights, start + key);
+    }
+  }
+  for (let key = 0; key < region.keys; key++) values[key] = (values[key] as number) / queries;
+  means.set(map.weights, { keys: region.keys, queries: region.queries, values });
+  return values;
+}
+
+function clamp(weight: number): number {
+  return Number.isFinite(weight) ? Math.max(0, Math.min(1, weight)) : 0;
+}
+
+/** The largest of `count` values from `first` on: what a pooled bar shows. */
+function most(first: number, count: number, limit: number, value: (i: number) => number): number {
+  let result = 0;
+  for (let i = first; i < Math.min(limit, first + count); i++)
+    result = Math.max(result, clamp(value(i)));
+  return result;
+}
+
+/** The weights of the crosshair's query above the map, and the mean of all queries as a line. */
+export function drawRowProfile(
+  canvas: HTMLCanvasElement,
+  map: AttentionMap | null,
+  region: Region,
+  layout: MapLayout,
+  cell: Cell | null,
+  palette: Palette,
+  dpr: number,
+): void {
+  const height = layout.rowProfile;
+  const context = prepare(canvas, layout.width, height, dpr);
+  if (!context) return;
+  context.fillStyle = palette.line;
+  context.fillRect(0, 0, layout.width, 1);
+  context.fillStyle = palette.lineStrong;
+  context.fillRect(0, height - 1, layout.width, 1);
+  if (!map) return;
+  const scale = height - 2;
+  const { cellWidth, poolKeys } = layout;
+  const gap = cellWidth >= 12 ? Math.max(2, Math.round(cellWidth * 0.14)) : cellWidth >= 4 ? 1 : 0;
+  if (cell) {
+    const start = cell.query * map.keys;
+    for (let key = 0; key < region.keys; key += poolKeys) {
+      const weight = most(key, poolKeys, region.keys, (k) => weightAt(map.weights, start + k));
+      if (weight === 0) continue;
+      const bar = Math.max(weight > 0.005 ? 1 : 0.5, weight * scale);
+      const current = columnX(layout, key) === columnX(layout, cell.key);
+      context.fillStyle = current ? palette.accent : palette.series;
+      context.fillRect(columnX(layout, key) + gap, height - 1 - bar, cellWidth - 2 * gap, bar);
+    }
+  }
+  const mean = meanOfQueries(map, region);
+  context.strokeStyle = palette.ink3;
+  context.lineWidth = 1;
+  context.beginPath();
+  for (let key = 0; key < region.keys; key += poolKeys) {
+    const x = columnX(layout, key);
+    const y = height - 1.5 - most(key, poolKeys, region.keys, (k) => mean[k] as number) * scale;
+    if (key === 0) context.moveTo(x, y);
+    else context.lineTo(x, y);
+    context.lineTo(x + cellWidth, y);
+  }
+  context.stroke();
+}
+
+/** The weights that all queries give to the crosshair's key, right of the map. */
+export function drawColumnProfile(
+  canvas: HTMLCanvasElement,
+  map: AttentionMap | null,
+  region: Region,
+  layout: MapLayout,
+  cell: Cell | null,
+  palette: Palette,
+  dpr: number,
+): void {
+  const width = layout.columnProfile;
+  const context = prepare(canvas, width, layout.height, dpr);
+  if (!context) return;
+  context.fillStyle = palette.lineStrong;
+  context.fillRect(0, 0, 1, layout.height);
+  context.fillStyle = palette.line;
+  context.fillRect(width - 1, 0, 1, layout.height);
+  if (!map || !cell) return;
+  const scale = width - 2;
+  const { cellHeight, poolQueries } = layout;
+  const gap =
+    cellHeight >= 12 ? Math.max(2, Math.round(cellHeight * 0.14)) : cellHeight >= 4 ? 1 : 0;
+  for (let query = 0; query < region.queries; query += poolQueries) {
+    const weight = most(query, poolQueries, region.queries, (q) =>
+      weightAt(map.weights, q * map.keys + cell.key),
+    );
+    if (weight === 0) continue;
+    const current = rowY(layout, query) === rowY(layout, cell.query);
+    context.fillStyle = current ? palette.accent : palette.series;
+    const bar = Math.max(weight > 0.005 ? 1 : 0.5, weight * scale);
+    context.fillRect(1, rowY(layout, query) + gap, bar, cellHeight - 2 * gap);
+  }
+}

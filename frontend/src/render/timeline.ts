@@ -1,0 +1,206 @@
+import { bisector, ticks } from 'd3-array';
+import { scaleLinear, type ScaleLinear } from 'd3-scale';
+import { formatStep } from '../state/format';
+import { prepare } from './map';
+import type { Palette } from './palette';
+import { position } from './scale';
+
+/** The one time axis: everything in the dock is placed by `x`. */
+export interface TimeAxis {
+  readonly x: ScaleLinear<number, number>;
+  readonly steps: readonly number[];
+  readonly width: number;
+}
+
+export const AXIS_LEFT = 10;
+export const AXIS_RIGHT = 28;
+
+export function timeAxis(steps: readonly number[], width: number): TimeAxis {
+  const first = steps[0] ?? 0;
+  const last = steps.at(-1) ?? 1;
+  const range = [AXIS_LEFT, Math.max(AXIS_LEFT + 1, width - AXIS_RIGHT)];
+  // A single record stands in the middle rather than at both ends.
+  const domain = first === last ? [first - 1, last + 1] : [first, last];
+  return { x: scaleLinear(domain, range), steps, width };
+}
+
+/** Index of the record nearest to a place on the axis. */
+export function indexAtX(axis: TimeAxis, x: number): number {
+  const { steps } = axis;
+  const step = axis.x.invert(x);
+  return bisector((s: number) => s).center(steps, step);
+}
+
+export interface CurveInput {
+  readonly steps: readonly number[];
+  readonly values: Float64Array;
+  /** Only some records are there: dots instead of a continuous line. */
+  readonly sampled: boolean;
+}
+
+/** The range of a curve: 0 to 1 for everything that stays inside, else the data's own. */
+export function curveDomain(values: Float64Array): readonly [number, number] {
+  let low = 0;
+  let high = 1;
+  for (const value of values) {
+    if (!Number.isFinite(value)) continue;
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  return [low, high];
+}
+
+export function drawCurve(
+  canvas: HTMLCanvasElement,
+  axis: TimeAxis,
+  height: number,
+  curve: CurveInput,
+  firstNew: number | null,
+  palette: Palette,
+  dpr: number,
+): void {
+  const context = prepare(canvas, axis.width, height, dpr);
+  if (!context) return;
+  if (firstNew !== null) {
+    const x = axis.x(firstNew);
+    context.fillStyle = palette.infoSoft;
+    context.fillRect(
+      x - 3,
+      0,
+      axis.x.range()[1] === undefined ? 0 : axis.width - AXIS_RIGHT - x + 6,
+      height,
+    );
+  }
+  const top = 6;
+  const bottom = height - 4;
+  const y = scaleLinear(curveDomain(curve.values), [bottom, top]);
+  context.fillStyle = palette.line;
+  context.fillRect(0, top, axis.width - AXIS_RIGHT + 4, 1);
+  context.fillRect(0, Math.round((top + bottom) / 2), axis.width - AXIS_RIGHT + 4, 1);
+  context.fillStyle = palette.lineStrong;
+  context.fillRect(0, bottom, axis.width - AXIS_RIGHT + 4, 1);
+
+  for (const piece of pieces(curve.values)) {
+    const points = piece.map(
+      (i) => [axis.x(curve.steps[i] as number), y(curve.values[i] as number)] as const,
+    );
+    const first = points[0];
+    const last = points.at(-1);
+    if (!first || !last) continue;
+    context.beginPath();
+    context.moveTo(first[0], bottom);
+    for (const [px, py] of points) context.lineTo(px, py);
+    context.lineTo(last[0], bottom);
+    context.fillStyle = palette.seriesFill;
+    context.globalAlpha = 0.8;
+    context.fill();
+    context.globalAlpha = 1;
+    context.beginPath();
+    for (const [px, py] of points) context.lineTo(px, py);
+    context.strokeStyle = palette.series;
+    context.lineWidth = 1.5;
+    context.lineJoin = 'round';
+    context.setLineDash(curve.sampled ? [3, 3] : []);
+    context.stroke();
+    context.setLineDash([]);
+    context.fillStyle = palette.series;
+    if (curve.sampled || points.length === 1) {
+      for (const [px, py] of points) {
+        context.beginPath();
+        context.arc(px, py, 3, 0, 2 * Math.PI);
+        context.fill();
+      }
+    }
+  }
+}
+
+/** Runs of indices without a gap: a missing value interrupts the line, it is not bridged. */
+export function pieces(values: Float64Array): number[][] {
+  const all: number[][] = [];
+  let piece: number[] = [];
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isFinite(values[i])) {
+      piece.push(i);
+    } else if (piece.length > 0) {
+      all.push(piece);
+      piece = [];
+    }
+  }
+  if (piece.length > 0) all.push(piece);
+  return all;
+}
+
+/** A metric as one band of colour: each record reaches half way to its neighbours. */
+export function drawStrip(
+  canvas: HTMLCanvasElement,
+  axis: TimeAxis,
+  height: number,
+  curve: CurveInput,
+  palette: Palette,
+  dpr: number,
+): void {
+  const context = prepare(canvas, axis.width, height, dpr);
+  if (!context) return;
+  const { steps, values, sampled } = curve;
+  const [low, high] = curveDomain(values);
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number;
+    if (!Number.isFinite(value)) continue;
+    const x = axis.x(steps[i] as number);
+    const before = i > 0 ? (axis.x(steps[i - 1] as number) + x) / 2 : x - 2;
+    const after = i + 1 < steps.length ? (axis.x(steps[i + 1] as number) + x) / 2 : x + 2;
+    const from = sampled ? x - 3 : before;
+    const to = sampled ? x + 3 : after;
+    const entry = Math.round(position('linear', (value - low) / (high - low), 1) * 255);
+    context.fillStyle = palette.css[entry] ?? '';
+    // A little overlap hides the seams between neighbours that end inside a pixel.
+    context.fillRect(from, 0, to - from + (sampled ? 0 : 0.5), height);
+  }
+}
+
+/** A tick for every record, longer ones with their step where there is room. */
+export function drawAxis(
+  canvas: HTMLCanvasElement,
+  axis: TimeAxis,
+  height: number,
+  isNew: (step: number) => boolean,
+  palette: Palette,
+  dpr: number,
+): void {
+  const context = prepare(canvas, axis.width, height, dpr);
+  if (!context) return;
+  context.fillStyle = palette.lineStrong;
+  context.fillRect(0, 0, axis.width, 1);
+  let lastX = -Infinity;
+  for (const step of axis.steps) {
+    const x = axis.x(step);
+    const fresh = isNew(step);
+    // More ticks than pixels would be a grey bar anyway.
+    if (x - lastX < 1 && !fresh) continue;
+    lastX = x;
+    context.fillStyle = fresh ? palette.info : palette.ink3;
+    context.fillRect(Math.round(x * dpr) / dpr - 0.5, 0, fresh ? 2 : 1, fresh ? 6 : 4);
+  }
+  context.font = `400 11px ${palette.font}`;
+  context.textBaseline = 'alphabetic';
+  context.fillStyle = palette.ink2;
+  for (const tick of axisTicks(axis)) {
+    const x = axis.x(tick);
+    const label = formatStep(tick);
+    const half = context.measureText(label).width / 2;
+    context.fillRect(Math.round(x) - 0.5, 0, 1, 7);
+    const from = Math.max(2, Math.min(axis.width - 2 * half - 2, x - half));
+    context.fillText(label, from, height - 5);
+  }
+}
+
+/** Whole-numbered round steps within the axis. */
+export function axisTicks(axis: TimeAxis): number[] {
+  const { steps } = axis;
+  const first = steps[0];
+  const last = steps.at(-1);
+  if (first === undefined || last === undefined) return [];
+  if (first === last) return [first];
+  const wanted = Math.max(2, Math.floor(axis.width / 110));
+  return ticks(first, last, wanted).filter((tick) => Number.isInteger(tick));
+}
