@@ -1,0 +1,114 @@
+import { useSignal } from '@preact/signals';
+import type { JSX } from 'preact';
+import { useEffect, useMemo } from 'preact/hooks';
+import { useStore } from '../state/store';
+import { ContextBar, LogState } from './contextbar';
+import { Dock } from './dock';
+import { THUMB_PITCH } from './heads';
+import { NARROW, useMedia } from './hooks';
+import { Inspector } from './inspector';
+import { Icon } from './icons';
+import { handleKey } from './keyboard';
+import { KeySheet } from './keys';
+import { LeftPane } from './leftpane';
+import { createMapModel } from './mapmodel';
+import { MapView } from './mapview';
+import { Banners, Empty, Waiting } from './states';
+import { style } from './style';
+
+const LEFT = 240;
+const LEFT_NARROW = 184;
+const LEFT_MOST = 456;
+const LEFT_MOST_NARROW = 320;
+
+export function App(): JSX.Element {
+  const store = useStore();
+  useEffect(() => {
+    const listener = (event: KeyboardEvent) => {
+      if (handleKey(store, event)) event.preventDefault();
+    };
+    document.addEventListener('keydown', listener);
+    return () => document.removeEventListener('keydown', listener);
+  }, [store]);
+
+  const catalog = store.catalog.catalog.value;
+  if (!catalog) return <Bare body={<Waiting />} />;
+  if (!catalog.runs.some((run) => run.layers.length > 0)) return <Bare body={<Empty />} />;
+  return <Explorer />;
+}
+
+/** Without a run there is nothing to pick: the log directory and the state of the server remain. */
+function Bare({ body }: { body: JSX.Element }): JSX.Element {
+  const store = useStore();
+  const logDir = store.catalog.catalog.value?.logDir;
+  return (
+    <div class="app bare">
+      <header class="context">
+        {logDir && (
+          <span class="log-dir">
+            Log directory <code>{logDir}</code>
+          </span>
+        )}
+        <div class="spring" />
+        <LogState />
+        <button
+          type="button"
+          class="icon-button"
+          aria-label="Look again now"
+          title="Look again now"
+          onClick={() => store.catalog.refresh()}
+        >
+          <Icon name="refresh" />
+        </button>
+      </header>
+      {body}
+    </div>
+  );
+}
+
+/** The left pane is as wide as its heads need; the dock's gutter follows it. */
+function useLeftWidth(narrow: boolean): number {
+  const store = useStore();
+  const least = narrow ? LEFT_NARROW : LEFT;
+  if (store.selection.pane.value === 'examples') return least;
+  const layers = store.selection.run.value?.layers ?? [];
+  const heads = Math.max(1, ...layers.map((layer) => layer.heads));
+  const most = narrow ? LEFT_MOST_NARROW : LEFT_MOST;
+  return Math.min(most, Math.max(least, 48 + heads * THUMB_PITCH));
+}
+
+function Explorer(): JSX.Element {
+  const store = useStore();
+  const narrow = useMedia(NARROW);
+  const left = useLeftWidth(narrow);
+  return (
+    <div class={`app ${narrow ? 'narrow' : ''}`} style={style({ '--w-left': `${left}px` })}>
+      <ContextBar />
+      <Banners />
+      <div class="stage">
+        <LeftPane />
+        <MapView />
+        {!narrow && <SideInspector />}
+      </div>
+      <Dock />
+      <KeySheet />
+      <PlayState playing={store.playback.playing.value} />
+    </div>
+  );
+}
+
+function PlayState({ playing }: { playing: boolean }): JSX.Element {
+  return (
+    <span class="sr-only" role="status">
+      {playing ? 'Playing' : ''}
+    </span>
+  );
+}
+
+/** The inspector needs tokens and lengths, not the layout: its model has no size. */
+function SideInspector(): JSX.Element {
+  const store = useStore();
+  const size = useSignal({ width: 0, height: 0, dpr: 1 });
+  const model = useMemo(() => createMapModel(store, size), [store, size]);
+  return <Inspector model={model} />;
+}

@@ -1,0 +1,106 @@
+import type { JSX } from 'preact';
+import { columnLabels, rowLabels } from '../render/labels';
+import { useStore } from '../state/store';
+import { isEndToken, tokenTitle } from '../state/tokens';
+import { labelAt, type MapModel } from './mapmodel';
+import { style } from './style';
+
+const CHARACTER = 7.25;
+
+/** The end of a sequence: written out where there is room for it. */
+function shortEnd(tokens: readonly string[], index: number, room: number): string {
+  const token = tokens[index];
+  const label = labelAt(tokens, index);
+  if (token === undefined || !isEndToken(token)) return label;
+  return room < 20 ? '∎' : label;
+}
+
+export function ColumnLabels({ model }: { model: MapModel }): JSX.Element | null {
+  const store = useStore();
+  const layout = model.layout.value;
+  if (!layout) return null;
+  const tokens = model.keyTokens.value;
+  const { keys } = model.region.value;
+  const current = store.cursor.cell.value?.key ?? null;
+  const labels = columnLabels(layout, keys, current);
+  const turned = layout.mode === 'turned' || layout.mode === 'thinned';
+  const place = style({
+    left: layout.left,
+    top: layout.top - layout.columnLabels,
+    width: layout.width,
+    height: layout.columnLabels,
+  });
+  if (layout.mode === 'sparse') {
+    return (
+      <div class="labels columns sparse" style={place} aria-hidden="true">
+        {labels.map(({ index, at, current: here }) => (
+          <span
+            key={index}
+            class={`label ${here ? 'here' : ''} ${at > layout.width - 60 ? 'flip' : ''}`}
+            style={style({ left: at })}
+            title={tokenTitle(tokens[index] ?? '')}
+          >
+            <span class="position">{index}</span>
+            <bdi>{labelAt(tokens, index, 8)}</bdi>
+          </span>
+        ))}
+      </div>
+    );
+  }
+  return (
+    <div class={`labels columns ${turned ? 'turned' : 'upright'}`} style={place} aria-hidden="true">
+      {labels.map(({ index, at, current: here }) => (
+        <span
+          key={index}
+          class={`label ${here ? 'here' : ''}`}
+          style={style({ left: at })}
+          title={tokenTitle(tokens[index] ?? '')}
+        >
+          <bdi>{tokens.length === 0 ? index : shortEnd(tokens, index, layout.cellWidth)}</bdi>
+        </span>
+      ))}
+    </div>
+  );
+}
+
+export function RowLabels({ model }: { model: MapModel }): JSX.Element | null {
+  const store = useStore();
+  const layout = model.layout.value;
+  if (!layout) return null;
+  const tokens = model.queryTokens.value;
+  const { queries } = model.region.value;
+  const current = store.cursor.cell.value?.query ?? null;
+  const room = Math.floor((layout.rowLabels - layout.positionWidth) / CHARACTER);
+  return (
+    <div
+      class={`labels rows ${layout.mode}`}
+      style={style({
+        left: layout.left - layout.rowLabels,
+        top: layout.top,
+        width: layout.rowLabels,
+        height: layout.height,
+      })}
+      aria-hidden="true"
+    >
+      {rowLabels(layout, queries, current).map(({ index, at, current: here }) => (
+        <span
+          key={index}
+          class={`label ${here ? 'here' : ''}`}
+          style={style({ top: at })}
+          title={tokenTitle(tokens[index] ?? '')}
+        >
+          <span class="position" style={style({ width: layout.positionWidth - 8 })}>
+            {index}
+          </span>
+          {tokens.length > 0 && (
+            <bdi>
+              {isEndToken(tokens[index] ?? '')
+                ? shortEnd(tokens, index, layout.cellHeight)
+                : labelAt(tokens, index, Math.max(4, room))}
+            </bdi>
+          )}
+        </span>
+      ))}
+    </div>
+  );
+}

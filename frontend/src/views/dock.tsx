@@ -1,0 +1,234 @@
+import type { JSX } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { formatClock, formatDate, formatDuration, formatStep, plural } from '../state/format';
+import { BASE_RATE } from '../state/playback';
+import { parseStep } from '../state/steps';
+import { useStore } from '../state/store';
+import { SPEEDS } from '../state/url';
+import { Icon, type IconName } from './icons';
+import { Picker } from './picker';
+import { Timeline } from './timeline';
+
+export function Dock(): JSX.Element {
+  return (
+    <footer class="dock">
+      <Transport />
+      <Timeline />
+    </footer>
+  );
+}
+
+function Transport(): JSX.Element {
+  const store = useStore();
+  const { selection, view } = store;
+  const count = selection.steps.value.length;
+  const index = selection.index.value;
+  const playing = store.playback.playing.value;
+  return (
+    <div class="transport">
+      <div class="transport-buttons">
+        <TransportButton
+          id="first"
+          label="First record (Home)"
+          icon="first"
+          disabled={index <= 0}
+          go={() => store.moveBy(-Infinity)}
+        />
+        <TransportButton
+          id="prev"
+          label="Previous record (←)"
+          icon="prev"
+          disabled={index <= 0}
+          go={() => store.moveBy(-1)}
+        />
+        <button
+          type="button"
+          class="play-button"
+          data-testid="play"
+          data-playing={playing}
+          aria-label={playing ? 'Pause' : 'Play'}
+          title={playing ? 'Pause (Space)' : 'Play (Space)'}
+          disabled={count < 2}
+          onClick={() => store.playback.toggle()}
+        >
+          <Icon name={playing ? 'pause' : 'play'} size={20} />
+        </button>
+        <TransportButton
+          id="next"
+          label="Next record (→)"
+          icon="next"
+          disabled={index >= count - 1}
+          go={() => store.moveBy(1)}
+        />
+        <TransportButton
+          id="last"
+          label="Last record (End)"
+          icon="last"
+          disabled={index >= count - 1}
+          go={() => store.moveBy(Infinity)}
+        />
+      </div>
+      <StepField />
+      <RecordFacts />
+      <div class="spring" />
+      <NewSteps />
+      <Picker
+        caption="Speed"
+        testId="speed"
+        align="right"
+        up
+        value={String(view.speed.value)}
+        options={SPEEDS.map((speed) => ({
+          value: String(speed),
+          label: `${speed}×`,
+          detail: `${speed * BASE_RATE} records/s`,
+        }))}
+        onPick={(value) => (view.speed.value = Number(value))}
+      />
+      <button
+        type="button"
+        class="icon-button toggle"
+        aria-pressed={view.loop.value}
+        aria-label="Loop"
+        title="Loop (L)"
+        data-testid="loop"
+        onClick={() => (view.loop.value = !view.loop.value)}
+      >
+        <Icon name="loop" size={18} />
+      </button>
+      <button
+        type="button"
+        role="switch"
+        class="switch"
+        aria-checked={view.follow.value}
+        data-testid="follow"
+        title="Go to every new record as it comes (F)"
+        onClick={() => (view.follow.value = !view.follow.value)}
+      >
+        <span>
+          Follow<span class="wide-only"> latest</span>
+        </span>
+        <i />
+      </button>
+    </div>
+  );
+}
+
+function TransportButton(props: {
+  id: string;
+  label: string;
+  icon: IconName;
+  disabled: boolean;
+  go: () => void;
+}): JSX.Element {
+  return (
+    <button
+      type="button"
+      class="icon-button"
+      data-testid={props.id}
+      aria-label={props.label.replace(/ \(.*/, '')}
+      title={props.label}
+      disabled={props.disabled}
+      onClick={props.go}
+    >
+      <Icon name={props.icon} size={18} />
+    </button>
+  );
+}
+
+/** Shows the step and takes a typed one; one that is not a number is refused in words. */
+function StepField(): JSX.Element {
+  const store = useStore();
+  const step = store.selection.step.value;
+  const last = store.selection.steps.value.at(-1);
+  const [draft, setDraft] = useState<string | null>(null);
+  const [refused, setRefused] = useState(false);
+  const input = useRef<HTMLInputElement>(null);
+
+  useEffect(() => {
+    setRefused(false);
+  }, [step, draft]);
+
+  const submit = () => {
+    const typed = parseStep(draft ?? '');
+    if (typed === null) {
+      setRefused(draft !== null && draft.trim() !== '');
+      return;
+    }
+    setDraft(null);
+    store.goToStep(typed);
+    input.current?.blur();
+  };
+  return (
+    <label class="step-field">
+      <span>Step</span>
+      <input
+        ref={input}
+        id="step-input"
+        data-testid="step-input"
+        inputMode="numeric"
+        autocomplete="off"
+        aria-invalid={refused}
+        value={draft ?? (step === null ? '' : formatStep(step))}
+        onFocus={(event) => event.currentTarget.select()}
+        onInput={(event) => setDraft(event.currentTarget.value)}
+        onBlur={() => setDraft(null)}
+        onKeyDown={(event) => {
+          event.stopPropagation();
+          if (event.key === 'Enter') submit();
+          if (event.key === 'Escape') {
+            setDraft(null);
+            input.current?.blur();
+          }
+        }}
+      />
+      {refused ? (
+        <span class="field-note" role="alert">
+          A step is a whole number.
+        </span>
+      ) : (
+        last !== undefined && <span class="of">of {formatStep(last)}</span>
+      )}
+    </label>
+  );
+}
+
+function RecordFacts(): JSX.Element | null {
+  const store = useStore();
+  const { index, steps, layer } = store.selection;
+  const time = layer.value?.wallTimes[index.value];
+  const start = layer.value?.wallTimes[0];
+  if (index.value < 0) return null;
+  return (
+    <>
+      <span class="fact" data-testid="record-count">
+        record {(index.value + 1).toLocaleString('en')} of {steps.value.length.toLocaleString('en')}
+      </span>
+      {time !== undefined && start !== undefined && (
+        <span class="fact wide-only" title={formatDate(time)} data-testid="wall-time">
+          {formatClock(time)}
+          {index.value > 0 && `, after ${formatDuration(time - start)}`}
+        </span>
+      )}
+    </>
+  );
+}
+
+function NewSteps(): JSX.Element | null {
+  const store = useStore();
+  const fresh = store.newSteps.value;
+  const last = fresh.at(-1);
+  if (last === undefined) return null;
+  return (
+    <button
+      type="button"
+      class="new-steps"
+      data-testid="new-steps"
+      onClick={() => store.goToStep(last)}
+    >
+      <b>{plural(fresh.length, 'new step')}</b>
+      <Icon name="arrow" />
+      <span>Go to {formatStep(last)}</span>
+    </button>
+  );
+}

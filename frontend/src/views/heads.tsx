@@ -1,0 +1,109 @@
+import type { JSX } from 'preact';
+import { useRef } from 'preact/hooks';
+import type { LayerInfo } from '../api/model';
+import { groupLayers, shortNames, type LayerGroup } from '../state/groups';
+import { useStore } from '../state/store';
+import { Thumbnail } from './thumbnail';
+
+export const THUMB = 32;
+export const THUMB_PITCH = 34;
+
+/** Layers × heads as thumbnails; the arrows move among them, one Tab stop for all. */
+export function Heads(): JSX.Element {
+  const store = useStore();
+  const layers = store.selection.run.value?.layers ?? [];
+  const root = useRef<HTMLDivElement>(null);
+  const groups = groupLayers(layers);
+  const order = groups.flatMap((group) => group.layers);
+
+  function onKeyDown(event: KeyboardEvent): void {
+    const by = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[
+      event.key
+    ];
+    if (!by || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const row = order.findIndex((layer) => layer.name === store.selection.layer.value?.name);
+    const layer = order[Math.max(0, Math.min(order.length - 1, row + (by[0] ?? 0)))];
+    if (!layer) return;
+    const head = Math.max(0, Math.min(layer.heads - 1, store.selection.head.value + (by[1] ?? 0)));
+    store.selectHead(layer.name, head);
+    // The focus goes with the selection.
+    requestAnimationFrame(() =>
+      root.current?.querySelector<HTMLElement>('[tabindex="0"]')?.focus(),
+    );
+  }
+
+  return (
+    <div
+      class="heads"
+      role="grid"
+      aria-label="Layers and heads"
+      ref={root}
+      onKeyDown={onKeyDown}
+      data-testid="heads"
+    >
+      {groups.map((group) => (
+        <Group key={group.kind} group={group} />
+      ))}
+    </div>
+  );
+}
+
+function Group({ group }: { group: LayerGroup }): JSX.Element {
+  const short = shortNames(group.layers.map((layer) => layer.name));
+  const widest = Math.max(...group.layers.map((layer) => layer.heads));
+  return (
+    <section class="heads-group">
+      {group.title && (
+        <div class="heads-about">
+          <h3 class="caption">{group.title}</h3>
+          <p>{group.sentence}</p>
+        </div>
+      )}
+      <div class="heads-numbers" aria-hidden="true">
+        {Array.from({ length: widest }, (_, head) => (
+          <span key={head}>{head}</span>
+        ))}
+      </div>
+      {group.layers.map((layer, i) => (
+        <LayerRow key={layer.name} layer={layer} short={short?.[i] ?? null} />
+      ))}
+    </section>
+  );
+}
+
+function LayerRow({ layer, short }: { layer: LayerInfo; short: string | null }): JSX.Element {
+  const store = useStore();
+  const selectedLayer = store.selection.layer.value?.name === layer.name;
+  const tiles = store.atlases.tiles(layer.name, store.selection.example.value);
+  return (
+    <div class={`heads-row ${short ? 'short' : 'named'}`} role="row">
+      <span class="heads-name" role="rowheader" title={layer.name}>
+        <bdi>{short ?? layer.name}</bdi>
+      </span>
+      <span class="heads-tiles">
+        {Array.from({ length: layer.heads }, (_, head) => {
+          const selected = selectedLayer && store.selection.head.value === head;
+          return (
+            <button
+              key={head}
+              type="button"
+              role="gridcell"
+              class="heads-cell"
+              tabIndex={selected ? 0 : -1}
+              aria-selected={selected}
+              aria-label={`${layer.name}, head ${head}`}
+              title={`${layer.name}, head ${head}`}
+              data-layer={layer.name}
+              data-head={head}
+              onClick={() => store.selectHead(layer.name, head)}
+            >
+              <Thumbnail tiles={tiles} head={head} width={THUMB} height={THUMB} />
+            </button>
+          );
+        })}
+      </span>
+    </div>
+  );
+}

@@ -1,0 +1,165 @@
+import type { Store } from '../state/store';
+import { SPEEDS } from '../state/url';
+
+interface Shortcut {
+  /** As shown in the list of keys. */
+  readonly keys: readonly string[];
+  readonly does: string;
+  readonly match?: (event: KeyboardEvent) => boolean;
+  readonly run?: (store: Store, event: KeyboardEvent) => void;
+}
+
+export interface ShortcutGroup {
+  readonly title: string;
+  readonly shortcuts: readonly Shortcut[];
+}
+
+function plain(key: string): (event: KeyboardEvent) => boolean {
+  return (event) => event.key.toLowerCase() === key && !event.shiftKey && !event.altKey;
+}
+
+function shifted(key: string): (event: KeyboardEvent) => boolean {
+  return (event) => event.key.toLowerCase() === key && event.shiftKey && !event.altKey;
+}
+
+function arrows(event: KeyboardEvent): boolean {
+  return event.key === 'ArrowLeft' || event.key === 'ArrowRight';
+}
+
+function faster(store: Store, by: 1 | -1): void {
+  const speeds: readonly number[] = SPEEDS;
+  const at = speeds.indexOf(store.view.speed.value) + by;
+  store.view.speed.value = speeds[Math.max(0, Math.min(speeds.length - 1, at))] ?? 1;
+}
+
+/** Every key that works, in one place: the list that is shown cannot differ from what happens. */
+export const SHORTCUTS: readonly ShortcutGroup[] = [
+  {
+    title: 'Steps',
+    shortcuts: [
+      {
+        keys: ['←', '→'],
+        does: 'previous, next record',
+        match: (event) => arrows(event) && !event.shiftKey,
+        run: (store, event) => store.moveBy(event.key === 'ArrowLeft' ? -1 : 1),
+      },
+      {
+        keys: ['Shift ←', 'Shift →'],
+        does: '10 records',
+        match: (event) => arrows(event) && event.shiftKey,
+        run: (store, event) => store.moveBy(event.key === 'ArrowLeft' ? -10 : 10),
+      },
+      {
+        keys: ['Home', 'End'],
+        does: 'first, last record',
+        match: (event) => event.key === 'Home' || event.key === 'End',
+        run: (store, event) => store.moveBy(event.key === 'Home' ? -Infinity : Infinity),
+      },
+      {
+        keys: ['Space'],
+        does: 'play, pause',
+        match: (event) => event.key === ' ',
+        run: (store) => store.playback.toggle(),
+      },
+      {
+        keys: ['G'],
+        does: 'type a step',
+        match: plain('g'),
+        run: () => document.getElementById('step-input')?.focus(),
+      },
+      {
+        keys: [',', '.'],
+        does: 'slower, faster',
+        match: (event) => event.key === ',' || event.key === '.',
+        run: (store, event) => faster(store, event.key === ',' ? -1 : 1),
+      },
+      {
+        keys: ['L'],
+        does: 'loop',
+        match: plain('l'),
+        run: ({ view }) => (view.loop.value = !view.loop.value),
+      },
+      {
+        keys: ['F'],
+        does: 'follow the latest record',
+        match: plain('f'),
+        run: ({ view }) => (view.follow.value = !view.follow.value),
+      },
+    ],
+  },
+  {
+    title: 'What is shown',
+    shortcuts: [
+      {
+        keys: ['J', 'K'],
+        does: 'previous, next head',
+        match: (event) => plain('j')(event) || plain('k')(event),
+        run: (store, event) => store.moveHead(event.key.toLowerCase() === 'j' ? -1 : 1),
+      },
+      {
+        keys: ['Shift J', 'Shift K'],
+        does: 'previous, next layer',
+        match: (event) => shifted('j')(event) || shifted('k')(event),
+        run: (store, event) => store.moveLayer(event.key.toLowerCase() === 'j' ? -1 : 1),
+      },
+      {
+        keys: ['E', 'Shift E'],
+        does: 'next, previous example',
+        match: (event) => plain('e')(event) || shifted('e')(event),
+        run: (store, event) => store.moveExample(event.shiftKey ? -1 : 1),
+      },
+      {
+        keys: ['C'],
+        does: 'copy a link to this view',
+        match: plain('c'),
+        run: () => document.querySelector<HTMLElement>('[data-testid="copy-link"]')?.click(),
+      },
+      {
+        keys: ['?'],
+        does: 'this list',
+        match: (event) => event.key === '?',
+        run: (store) => (store.keysOpen.value = !store.keysOpen.value),
+      },
+      {
+        keys: ['Esc'],
+        does: 'close, take the crosshair away',
+        match: (event) => event.key === 'Escape',
+        run: (store) => {
+          if (store.keysOpen.value) store.keysOpen.value = false;
+          else store.cursor.clear();
+        },
+      },
+    ],
+  },
+  {
+    title: 'With the focus in the map',
+    shortcuts: [
+      { keys: ['←', '→', '↑', '↓'], does: 'move the crosshair' },
+      { keys: ['Shift'], does: 'with an arrow: 10 cells' },
+      { keys: ['Ctrl'], does: 'with an arrow: to the row’s strongest key' },
+      {
+        keys: ['Alt ←', 'Alt →'],
+        does: 'previous, next record',
+        match: (event) => arrows(event) && event.altKey,
+        run: (store, event) => store.moveBy(event.key === 'ArrowLeft' ? -1 : 1),
+      },
+    ],
+  },
+];
+
+const ALL = SHORTCUTS.flatMap((group) => group.shortcuts);
+
+/** Does what a key says; false when it says nothing. */
+export function handleKey(store: Store, event: KeyboardEvent): boolean {
+  if (event.ctrlKey || event.metaKey || event.isComposing) return false;
+  const target = event.target;
+  if (target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement) return false;
+  // Space presses the button that has the focus; the play button does the same by itself.
+  if (event.key === ' ' && target instanceof HTMLElement && target.closest('button, a, summary')) {
+    return false;
+  }
+  const shortcut = ALL.find((s) => s.match?.(event));
+  if (!shortcut?.run) return false;
+  shortcut.run(store, event);
+  return true;
+}

@@ -1,0 +1,273 @@
+import type { JSX } from 'preact';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { cellAt, columnX, rowY } from '../render/layout';
+import { drawMap, drawPreview, hasMask } from '../render/map';
+import { drawColumnProfile, drawRowProfile } from '../render/profiles';
+import { rankOf, readCell, strongestKey } from '../state/cursor';
+import { formatWeight } from '../state/format';
+import { useStore, type Store } from '../state/store';
+import { useDpr, usePalette } from './hooks';
+import { labelAt, type MapModel } from './mapmodel';
+import { style } from './style';
+
+/** The cells themselves, and pointing at them with the pointer or the arrow keys. */
+export function MapCanvas({ model }: { model: MapModel }): JSX.Element | null {
+  const store = useStore();
+  const palette = usePalette();
+  const dpr = useDpr();
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const layout = model.layout.value;
+  const region = model.region.value;
+  const state = store.maps.state.value;
+  const { map } = state;
+  const scale = store.view.scale.value;
+  const run = store.selection.run.value;
+  const layer = store.selection.layer.value;
+  const head = store.selection.head.value;
+  const example = store.selection.example.value;
+  const preview = state.slow || (run?.thumbnailsOnly ?? false);
+  const tiles = preview && layer ? store.atlases.tiles(layer.name, example) : undefined;
+
+  useLayoutEffect(() => {
+    const element = canvas.current;
+    if (!element || !layout) return;
+    if (map) drawMap(element, map, region, layout, scale, palette, dpr);
+    else if (preview || state.status === 'error') {
+      drawPreview(element, tiles, head, layout.width, layout.height, scale, palette, dpr);
+    }
+  }, [map, region, layout, scale, palette, dpr, preview, tiles, head, state.status]);
+
+  if (!layout) return null;
+  const cell = store.cursor.cell.value;
+  const value = map && cell ? String(readCell(map, cell).weight) : '';
+  const status = { none: 'loading', loading: 'loading', ready: 'ready', error: 'error' }[
+    state.status
+  ];
+
+  const point = (event: PointerEvent) => {
+    const box = canvas.current?.getBoundingClientRect();
+    if (!box) return;
+    const at = cellAt(
+      layout,
+      region.queries,
+      region.keys,
+      event.clientX - box.left,
+      event.clientY - box.top,
+    );
+    if (at) store.cursor.set(at);
+  };
+  return (
+    <canvas
+      ref={canvas}
+      class="map"
+      tabIndex={0}
+      role="application"
+      aria-roledescription="attention map"
+      aria-label={`Attention map, ${region.queries} queries by ${region.keys} keys. The arrow keys move the crosshair.`}
+      style={style({
+        left: layout.left,
+        top: layout.top,
+        width: layout.width,
+        height: layout.height,
+      })}
+      data-testid="map"
+      data-state={status}
+      data-run={run?.name}
+      data-layer={layer?.name}
+      data-head={head}
+      data-example={example}
+      data-step={map?.step ?? ''}
+      data-queries={region.queries}
+      data-keys={region.keys}
+      data-cell={layout.cellWidth}
+      data-cell-height={layout.cellHeight}
+      data-pool={`${layout.poolQueries}x${layout.poolKeys}`}
+      data-query={cell?.query ?? ''}
+      data-key={cell?.key ?? ''}
+      data-value={value}
+      onPointerMove={point}
+      onPointerDown={point}
+      onKeyDown={(event) => moveCrosshair(event, store, model)}
+    />
+  );
+}
+
+function moveCrosshair(event: KeyboardEvent, store: Store, model: MapModel): void {
+  const by = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[
+    event.key
+  ];
+  if (!by || event.altKey || event.metaKey) return;
+  event.preventDefault();
+  event.stopPropagation();
+  const { queries, keys } = model.region.value;
+  const cell = store.cursor.cell.value ?? { query: 0, key: 0 };
+  const many = event.shiftKey ? 10 : 1;
+  const query = Math.max(0, Math.min(queries - 1, cell.query + (by[0] ?? 0) * many));
+  const map = store.maps.state.value.map;
+  // With Ctrl: to the strongest key of the row, also after a step to another row.
+  const key =
+    event.ctrlKey && map
+      ? strongestKey(map, query, keys)
+      : Math.max(0, Math.min(keys - 1, cell.key + (by[1] ?? 0) * many));
+  store.cursor.set({ query, key });
+}
+
+/** The lines through the crosshair's cell, a frame around it, and the tag with its value. */
+export function Crosshair({ model }: { model: MapModel }): JSX.Element | null {
+  const store = useStore();
+  const layout = model.layout.value;
+  const cell = store.cursor.cell.value;
+  const { map } = store.maps.state.value;
+  if (!layout || !cell) return null;
+  const x = columnX(layout, cell.key);
+  const y = rowY(layout, cell.query);
+  const reading = map ? readCell(map, cell) : null;
+  const tagRight = x + layout.cellWidth + 180 < layout.width + layout.columnProfile;
+  const tagBelow = y < 40;
+  const pool = layout.poolKeys > 1 || layout.poolQueries > 1;
+  return (
+    <div
+      class="crosshair"
+      style={style({
+        left: layout.left,
+        top: layout.top,
+        width: layout.width,
+        height: layout.height,
+      })}
+      aria-hidden="true"
+    >
+      <i class="cross-row" style={style({ top: y, height: layout.cellHeight })} />
+      <i class="cross-column" style={style({ left: x, width: layout.cellWidth })} />
+      <i
+        class={`cross-cell ${layout.cellWidth < 4 ? 'small' : ''}`}
+        style={style({ left: x, top: y, width: layout.cellWidth, height: layout.cellHeight })}
+      />
+      {reading && (
+        <div
+          class="tag"
+          style={style({
+            ...(tagRight ? { left: x + layout.cellWidth + 8 } : { right: layout.width - x + 8 }),
+            ...(tagBelow ? { top: y + layout.cellHeight + 6 } : { bottom: layout.height - y + 4 }),
+          })}
+        >
+          <bdi>{labelAt(model.queryTokens.value, cell.query, 16) || cell.query}</bdi>
+          <span> → </span>
+          <bdi>{labelAt(model.keyTokens.value, cell.key, 16) || cell.key}</bdi>{' '}
+          <b>
+            {reading.masked
+              ? `${reading.masked}: no weight`
+              : formatWeight(reading.weight, reading.tiny)}
+          </b>
+          {pool && <span class="tag-note"> exact cell</span>}
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** The crosshair's row above and its column at the right. */
+export function Profiles({ model }: { model: MapModel }): JSX.Element | null {
+  const store = useStore();
+  const palette = usePalette();
+  const dpr = useDpr();
+  const row = useRef<HTMLCanvasElement>(null);
+  const column = useRef<HTMLCanvasElement>(null);
+  const layout = model.layout.value;
+  const region = model.region.value;
+  const cell = store.cursor.cell.value;
+  const { map } = store.maps.state.value;
+
+  useLayoutEffect(() => {
+    if (!layout || layout.rowProfile === 0) return;
+    if (row.current) drawRowProfile(row.current, map, region, layout, cell, palette, dpr);
+    if (column.current) drawColumnProfile(column.current, map, region, layout, cell, palette, dpr);
+  }, [map, region, layout, cell, palette, dpr]);
+
+  if (!layout || layout.rowProfile === 0 || !map) return null;
+  const top = layout.top - layout.columnLabels - layout.rowProfile - 4;
+  const right = layout.left + layout.width;
+  return (
+    <div aria-hidden="true">
+      <div class="profile-caption" style={style({ left: 0, width: layout.left - 8, top: top + 2 })}>
+        {cell ? (
+          <>
+            <b>Query {cell.query}</b>
+            <br />
+            and mean
+          </>
+        ) : (
+          'mean of queries'
+        )}
+      </div>
+      <canvas ref={row} class="profile" style={style({ left: layout.left, top })} />
+      <span class="profile-scale" style={style({ left: right + 6, top: top - 6 })}>
+        1
+      </span>
+      <span
+        class="profile-scale"
+        style={style({ left: right + 6, top: top + layout.rowProfile - 10 })}
+      >
+        0
+      </span>
+      {cell && (
+        <span class="profile-key" style={style({ left: right + 12, top: layout.top - 20 })}>
+          Key {cell.key}
+        </span>
+      )}
+      <canvas ref={column} class="profile" style={style({ left: right + 12, top: layout.top })} />
+    </div>
+  );
+}
+
+/** A word in the part of the map where no weight is possible. */
+export function MaskNote({ model }: { model: MapModel }): JSX.Element | null {
+  const store = useStore();
+  const layout = model.layout.value;
+  const { map } = store.maps.state.value;
+  if (!layout || !map?.causal || layout.width < 240 || layout.height < 120) return null;
+  if (!hasMask(map, model.region.value)) return null;
+  return (
+    <span
+      class="mask-note"
+      style={style({
+        right: `calc(100% - ${layout.left + layout.width - 8}px)`,
+        top: layout.top + 6,
+      })}
+    >
+      causal: no weight possible
+    </span>
+  );
+}
+
+const ANNOUNCE_MS = 500;
+
+/** Reads the crosshair's cell out, at most twice a second and never during play. */
+export function Announcer({ model }: { model: MapModel }): JSX.Element {
+  const store = useStore();
+  const [text, setText] = useState('');
+  const cell = store.cursor.cell.value;
+  const { map } = store.maps.state.value;
+  const playing = store.playback.playing.value;
+  useEffect(() => {
+    if (!cell || !map || playing) return;
+    const timer = setTimeout(() => {
+      // Only for those who are in the map: pointing with a mouse should not talk.
+      if (document.activeElement?.classList.contains('map') !== true) return;
+      const { weight, tiny, masked } = readCell(map, cell);
+      const { keys } = model.region.peek();
+      setText(
+        `query ${cell.query} ${labelAt(model.queryTokens.peek(), cell.query)}, ` +
+          `key ${cell.key} ${labelAt(model.keyTokens.peek(), cell.key)}, ` +
+          (masked
+            ? `${masked}, no weight possible`
+            : `weight ${formatWeight(weight, tiny)}, rank ${rankOf(map, cell, keys)} of ${keys}`),
+      );
+    }, ANNOUNCE_MS);
+    return () => clearTimeout(timer);
+  }, [cell, map, playing, model]);
+  return (
+    <div class="sr-only" aria-live="polite" data-testid="announcer">
+      {text}
+    </div>
+  );
+}

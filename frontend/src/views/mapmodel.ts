@@ -1,0 +1,68 @@
+import { computed, type ReadonlySignal } from '@preact/signals';
+import type { ExampleInfo } from '../api/model';
+import { layoutMap, type MapLayout } from '../render/layout';
+import { regionOf, type Region } from '../state/cursor';
+import type { Store } from '../state/store';
+import { isEndToken, tokenLabel } from '../state/tokens';
+import type { Size } from './hooks';
+
+const NO_TOKENS: readonly string[] = [];
+
+/** What the parts of the map view share. Layouts change with sizes, not with steps. */
+export interface MapModel {
+  readonly region: ReadonlySignal<Region>;
+  readonly layout: ReadonlySignal<MapLayout | null>;
+  readonly queryTokens: ReadonlySignal<readonly string[]>;
+  readonly keyTokens: ReadonlySignal<readonly string[]>;
+}
+
+export function createMapModel(
+  store: Store,
+  size: ReadonlySignal<Size & { dpr: number }>,
+): MapModel {
+  const example = computed<ExampleInfo | undefined>(
+    () => store.examples.value[store.selection.example.value],
+  );
+  // Numbers, so that a new map of the same shape is no news to what depends on them.
+  const full = (side: 'queries' | 'keys') => {
+    const map = store.maps.state.value.map;
+    if (map) return regionOf(map, store.view.padding.value)[side];
+    const layer = store.selection.layer.value;
+    const length = side === 'queries' ? example.value?.queryLength : example.value?.keyLength;
+    const all = layer?.[side] ?? 0;
+    return store.view.padding.value || !length ? all : length;
+  };
+  const queries = computed(() => full('queries'));
+  const keys = computed(() => full('keys'));
+  const region = computed<Region>(() => ({ queries: queries.value, keys: keys.value }));
+  const queryTokens = computed(() => example.value?.queryTokens ?? NO_TOKENS);
+  const keyTokens = computed(() => example.value?.keyTokens ?? NO_TOKENS);
+  const layout = computed(() => {
+    const { width, height, dpr } = size.value;
+    if (width < 60 || height < 60 || queries.value === 0 || keys.value === 0) return null;
+    return layoutMap({
+      width,
+      height,
+      dpr,
+      queries: queries.value,
+      keys: keys.value,
+      queryCharacters: longest(queryTokens.value),
+      keyCharacters: longest(keyTokens.value),
+    });
+  });
+  return { region, layout, queryTokens, keyTokens };
+}
+
+function longest(tokens: readonly string[]): number {
+  let most = 0;
+  for (const token of tokens) {
+    if (!isEndToken(token)) most = Math.max(most, [...tokenLabel(token, 20)].length);
+  }
+  return most;
+}
+
+/** The label of a token at a position; empty where there is none. */
+export function labelAt(tokens: readonly string[], index: number, length?: number): string {
+  const token = tokens[index];
+  return token === undefined ? '' : tokenLabel(token, length);
+}

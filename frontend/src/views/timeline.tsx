@@ -1,0 +1,262 @@
+import type { ComponentChildren, JSX } from 'preact';
+import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import {
+  curveDomain,
+  drawAxis,
+  drawCurve,
+  drawStrip,
+  indexAtX,
+  timeAxis,
+  type CurveInput,
+  type TimeAxis,
+} from '../render/timeline';
+import { formatMetric, formatStep, metricTitle, plural } from '../state/format';
+import { useStore } from '../state/store';
+import { LOW, useDpr, useMedia, usePalette, useSize } from './hooks';
+import { Picker } from './picker';
+import { style } from './style';
+
+const STRIPS = 4;
+const STRIPS_LOW = 2;
+const AXIS_HEIGHT = 26;
+const STRIP_HEIGHT = 16;
+
+/** What a metric's extremes mean, where its name tells. */
+const MEANING: Readonly<Record<string, string>> = {
+  entropy: '0 = one key, 1 = uniform',
+  max_weight: '1 = each query looks at one key',
+  diagonality: '1 = weight lies on the diagonal',
+  coverage: '1 = every key is looked at',
+};
+
+/** The one time axis: curve, strips and slider share it, and one playhead crosses them all. */
+export function Timeline(): JSX.Element {
+  const store = useStore();
+  const { selection, metrics, view } = store;
+  const [area, size] = useSize<HTMLDivElement>();
+  const low = useMedia(LOW);
+  const steps = selection.steps.value;
+  const axis = useMemo(() => timeAxis(steps, size.width), [steps, size.width]);
+  const curve = metrics.curve.value;
+  const strips = metrics.names.value
+    .filter((name) => name !== curve)
+    .slice(0, low ? STRIPS_LOW : STRIPS);
+  const step = selection.step.value;
+  const value = (name: string) =>
+    step === null
+      ? undefined
+      : metrics.at(name, step, selection.example.value, selection.head.value);
+  const curveHeight = Math.max(
+    32,
+    size.height - AXIS_HEIGHT - strips.length * (STRIP_HEIGHT + 4) - 12,
+  );
+  const fresh = store.newSteps.value;
+
+  return (
+    <div class="timeline">
+      <div class="gutter">
+        <div class="gutter-curve" style={style({ height: curveHeight })}>
+          {curve ? (
+            <>
+              <div class="gutter-row main">
+                <Picker
+                  caption=""
+                  testId="metric-picker"
+                  up
+                  value={curve}
+                  options={metrics.names.value.map((name) => ({
+                    value: name,
+                    label: metricTitle(name),
+                  }))}
+                  onPick={(name) => (view.metric.value = name)}
+                />
+                <b>{formatMetric(value(curve))}</b>
+              </div>
+              <p class="gutter-note">{MEANING[curve] ?? ''}</p>
+            </>
+          ) : (
+            <p class="gutter-note">
+              {metrics.problem.value ? 'No metrics' : steps.length > 0 ? '' : 'No records'}
+            </p>
+          )}
+        </div>
+        {strips.map((name) => (
+          <div key={name} class="gutter-row strip-row">
+            <span>{metricTitle(name)}</span>
+            <span>{formatMetric(value(name))}</span>
+          </div>
+        ))}
+        <div class="gutter-row axis-row">
+          <span>Step</span>
+          <span>
+            {plural(steps.length - fresh.length, 'record')}
+            {fresh.length > 0 && ` + ${fresh.length.toLocaleString('en')} new`}
+          </span>
+        </div>
+      </div>
+      <div class="tracks" ref={area}>
+        {size.width > 0 && (
+          <Slider axis={axis}>
+            <Curve axis={axis} height={curveHeight} name={curve} />
+            {strips.map((name) => (
+              <Strip key={name} axis={axis} name={name} />
+            ))}
+            <Axis axis={axis} />
+            <Playhead axis={axis} height={curveHeight} name={curve} />
+          </Slider>
+        )}
+      </div>
+    </div>
+  );
+}
+
+/** The whole of the tracks is the slider: press anywhere, it snaps to the nearest record. */
+function Slider({ axis, children }: { axis: TimeAxis; children: ComponentChildren }): JSX.Element {
+  const store = useStore();
+  const { index, step } = store.selection;
+  const { steps } = axis;
+  const dragging = useRef(false);
+  const go = (event: PointerEvent, element: HTMLElement) => {
+    const to = indexAtX(axis, event.clientX - element.getBoundingClientRect().left);
+    const at = steps[to];
+    if (at !== undefined && at !== store.selection.step.peek()) store.goToStep(at);
+  };
+  return (
+    <div
+      class="slider"
+      role="slider"
+      tabIndex={0}
+      data-testid="slider"
+      aria-label="Step"
+      aria-valuemin={steps[0] ?? 0}
+      aria-valuemax={steps.at(-1) ?? 0}
+      aria-valuenow={step.value ?? 0}
+      aria-valuetext={
+        step.value === null
+          ? 'no records'
+          : `step ${formatStep(step.value)}, record ${index.value + 1} of ${steps.length}`
+      }
+      onPointerDown={(event) => {
+        if (event.button !== 0) return;
+        dragging.current = true;
+        event.currentTarget.setPointerCapture(event.pointerId);
+        go(event, event.currentTarget);
+      }}
+      onPointerMove={(event) => {
+        if (dragging.current) go(event, event.currentTarget);
+      }}
+      onPointerUp={() => (dragging.current = false)}
+      onPointerCancel={() => (dragging.current = false)}
+    >
+      {children}
+    </div>
+  );
+}
+
+function useCurve(name: string | null): CurveInput {
+  const store = useStore();
+  const { example, head, run } = store.selection;
+  const metrics = store.metrics.layer.value;
+  const exampleIndex = example.value;
+  const headIndex = head.value;
+  const sampled = run.value?.thumbnailsOnly ?? false;
+  return useMemo(
+    () => ({
+      steps: metrics?.steps ?? [],
+      values: name ? store.metrics.series(name, exampleIndex, headIndex) : new Float64Array(0),
+      sampled,
+    }),
+    [metrics, name, exampleIndex, headIndex, sampled, store],
+  );
+}
+
+function Curve(props: { axis: TimeAxis; height: number; name: string | null }): JSX.Element {
+  const { axis, height, name } = props;
+  const store = useStore();
+  const palette = usePalette();
+  const dpr = useDpr();
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const curve = useCurve(name);
+  const firstNew = store.newSteps.value[0] ?? null;
+  useLayoutEffect(() => {
+    if (canvas.current) drawCurve(canvas.current, axis, height, curve, firstNew, palette, dpr);
+  }, [axis, height, curve, firstNew, palette, dpr]);
+  const [from, to] = curveDomain(curve.values);
+  const tidy = (value: number) => String(Number(value.toPrecision(2)));
+  return (
+    <div class="track" style={style({ height })}>
+      <canvas ref={canvas} />
+      {name && (
+        <>
+          <span class="track-scale top">{tidy(to)}</span>
+          <span class="track-scale bottom">{tidy(from)}</span>
+        </>
+      )}
+    </div>
+  );
+}
+
+function Strip({ axis, name }: { axis: TimeAxis; name: string }): JSX.Element {
+  const palette = usePalette();
+  const dpr = useDpr();
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const curve = useCurve(name);
+  useLayoutEffect(() => {
+    if (canvas.current) drawStrip(canvas.current, axis, STRIP_HEIGHT, curve, palette, dpr);
+  }, [axis, curve, palette, dpr]);
+  return (
+    <div class="track strip-track">
+      <canvas ref={canvas} />
+    </div>
+  );
+}
+
+function Axis({ axis }: { axis: TimeAxis }): JSX.Element {
+  const store = useStore();
+  const palette = usePalette();
+  const dpr = useDpr();
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const firstNew = store.newSteps.value[0] ?? Infinity;
+  useLayoutEffect(() => {
+    if (!canvas.current) return;
+    drawAxis(canvas.current, axis, AXIS_HEIGHT, (step) => step >= firstNew, palette, dpr);
+  }, [axis, firstNew, palette, dpr]);
+  return (
+    <div class="track axis-track">
+      <canvas ref={canvas} />
+    </div>
+  );
+}
+
+function Playhead(props: {
+  axis: TimeAxis;
+  height: number;
+  name: string | null;
+}): JSX.Element | null {
+  const { axis, height, name } = props;
+  const store = useStore();
+  const step = store.selection.step.value;
+  const curve = useCurve(name);
+  if (step === null) return null;
+  const x = axis.x(step);
+  const value = curve.values[curve.steps.indexOf(step)];
+  const [low, high] = curveDomain(curve.values);
+  const y =
+    value === undefined || !Number.isFinite(value)
+      ? null
+      : height - 4 - ((value - low) / (high - low)) * (height - 10);
+  return (
+    <div class="playhead" style={style({ transform: `translateX(${x}px)` })} aria-hidden="true">
+      <i class="playhead-line" />
+      {y !== null && <i class="playhead-dot" style={style({ top: y })} />}
+      <span
+        class="playhead-step"
+        style={style({
+          transform: `translateX(calc(-50% + ${Math.max(0, 28 - x) - Math.max(0, x + 28 - axis.width)}px))`,
+        })}
+      >
+        {formatStep(step)}
+      </span>
+    </div>
+  );
+}

@@ -1,0 +1,122 @@
+import type { JSX } from 'preact';
+import { useLayoutEffect, useRef } from 'preact/hooks';
+import { prepare } from '../render/map';
+import { LOG_FLOOR, position, rowMaximum } from '../render/scale';
+import { readCell } from '../state/cursor';
+import { useStore } from '../state/store';
+import { SCALES, type Scale } from '../state/url';
+import { useDpr, usePalette } from './hooks';
+import type { MapModel } from './mapmodel';
+import { Picker } from './picker';
+import { style } from './style';
+
+const SCALE_NAMES: Readonly<Record<Scale, string>> = {
+  linear: 'Linear',
+  log: 'Log',
+  row: 'Per row',
+};
+const SCALE_DETAILS: Readonly<Record<Scale, string>> = {
+  linear: '0 to 1',
+  log: '0.001 to 1',
+  row: 'to the row’s maximum',
+};
+
+export function ViewBar({ model }: { model: MapModel }): JSX.Element {
+  const store = useStore();
+  const scale = store.view.scale.value;
+  const layout = model.layout.value;
+  const layer = store.selection.layer.value;
+  const { map } = store.maps.state.value;
+  const padded = map
+    ? map.queryLength < map.queries || map.keyLength < map.keys
+    : layer?.examples.some((e) => e.queryLength < layer.queries || e.keyLength < layer.keys);
+  const pooled = layout && (layout.poolQueries > 1 || layout.poolKeys > 1);
+  return (
+    <div class="bar viewbar">
+      <Picker
+        caption="Scale"
+        testId="scale-picker"
+        value={scale}
+        options={SCALES.map((s) => ({ value: s, label: SCALE_NAMES[s], detail: SCALE_DETAILS[s] }))}
+        onPick={(value) => (store.view.scale.value = value as Scale)}
+      />
+      <span class="bar-fact">
+        Range <b>{scale === 'row' ? '0–row maximum' : '0–1 fixed'}</b>
+      </span>
+      {padded && (
+        <Picker
+          caption="Padding"
+          testId="padding-picker"
+          value={store.view.padding.value ? 'shown' : 'hidden'}
+          options={[
+            { value: 'hidden', label: 'hidden' },
+            { value: 'shown', label: 'shown' },
+          ]}
+          onPick={(value) => (store.view.padding.value = value === 'shown')}
+        />
+      )}
+      {pooled && (
+        <span class="bar-fact" data-testid="pooled">
+          {layout.poolQueries} × {layout.poolKeys} tokens per pixel, maximum
+        </span>
+      )}
+      <div class="spring" />
+      <ColorBar model={model} />
+    </div>
+  );
+}
+
+const BAR_WIDTH = 120;
+const BAR_HEIGHT = 14;
+
+/** The ramp with its ends, and a marker at the value under the crosshair. */
+function ColorBar({ model }: { model: MapModel }): JSX.Element {
+  const store = useStore();
+  const palette = usePalette();
+  const dpr = useDpr();
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const scale = store.view.scale.value;
+  const { map } = store.maps.state.value;
+  const cell = store.cursor.cell.value;
+  const outOfRange = map?.outOfRange ?? false;
+
+  useLayoutEffect(() => {
+    const context = canvas.current && prepare(canvas.current, BAR_WIDTH, BAR_HEIGHT, dpr);
+    if (!context) return;
+    for (let x = 0; x < BAR_WIDTH; x++) {
+      context.fillStyle = palette.css[Math.round((x / (BAR_WIDTH - 1)) * 255)] ?? '';
+      context.fillRect(x, 0, 1, BAR_HEIGHT);
+    }
+    if (scale === 'row') {
+      // Stripes at the end: it is another weight in every row.
+      context.fillStyle = palette.mask;
+      for (let y = 0; y < BAR_HEIGHT; y += 4) context.fillRect(BAR_WIDTH - 6, y, 6, 2);
+    }
+  }, [palette, dpr, scale]);
+
+  let marker: number | null = null;
+  if (map && cell) {
+    const { weight } = readCell(map, cell);
+    const most = rowMaximum(map.weights, cell.query * map.keys, model.region.value.keys);
+    if (Number.isFinite(weight)) marker = position(scale, weight, most) * 100;
+  }
+  return (
+    <div
+      class="colorbar"
+      role="img"
+      aria-label={`Colours: ${SCALE_NAMES[scale]}, ${SCALE_DETAILS[scale]}`}
+    >
+      <span class="bar-note">weight</span>
+      <span class="colorbar-end">
+        {scale === 'log' ? String(LOG_FLOOR).replace(/^0/, '') : '0'}
+      </span>
+      <span class="colorbar-ramp">
+        {outOfRange && <i class="clip low" title="Weights below 0 are in this record" />}
+        <canvas ref={canvas} />
+        {outOfRange && <i class="clip high" title="Weights above 1 are in this record" />}
+        {marker !== null && <i class="colorbar-marker" style={style({ left: `${marker}%` })} />}
+      </span>
+      <span class="colorbar-end">{scale === 'row' ? 'max' : '1'}</span>
+    </div>
+  );
+}
