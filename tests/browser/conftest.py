@@ -9,11 +9,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, sync_playwright
+
+from tests.browser.tab import Tab, TensorBoard
 
 ROOT = Path(__file__).resolve().parents[2]
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -25,19 +26,6 @@ _ARGUMENTS = (
     "--disable-sync",
     "--no-first-run",
 )
-
-
-@dataclass
-class TensorBoard:
-    """A running TensorBoard.
-
-    Attributes:
-        address: Ends with a slash.
-        log: What it has printed so far.
-    """
-
-    address: str = ""
-    log: list[str] = field(default_factory=list)
 
 
 @pytest.fixture(scope="session")
@@ -93,38 +81,6 @@ def browser() -> Iterator[Browser]:
         instance = playwright.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
         yield instance
         instance.close()
-
-
-@dataclass
-class Tab:
-    """The Attention tab in a page.
-
-    Attributes:
-        page: TensorBoard's page.
-        frame: The plugin's frame in it.
-        complaints: Console errors and warnings, uncaught exceptions, failed requests.
-    """
-
-    page: Page
-    frame: FrameLocator
-    complaints: list[str]
-
-    def text(self, testid: str) -> str:
-        """Text of an element."""
-        return self.frame.get_by_test_id(testid).inner_text()
-
-    def map_attribute(self, name: str) -> str:
-        """A `data-` attribute of the map."""
-        value = self.frame.get_by_test_id("map").get_attribute(f"data-{name}")
-        assert value is not None, f"The map has no attribute data-{name}."
-        return value
-
-    def wait_for_map(self, **attributes: str | int) -> None:
-        """Waits until the map is drawn, with these `data-` attributes."""
-        wanted = "".join(f'[data-{name}="{value}"]' for name, value in attributes.items())
-        self.frame.locator(f'[data-testid="map"][data-state="ready"]{wanted}').wait_for(
-            state="visible", timeout=20_000
-        )
 
 
 @pytest.fixture
