@@ -8,6 +8,7 @@ import queue
 import socket
 import threading
 import time
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, get_args
@@ -93,32 +94,29 @@ class AttentionWriter:
 
         self.log_dir = Path(log_dir).expanduser()
         directory = files.store_directory(self.log_dir)
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            self._lock = files.WriterLock(directory)
-            stem = files.new_stem()
-            self._data = _DataFile(directory / (stem + files.DATA_SUFFIX))
-            # Unbuffered: readers see an entry as soon as it is written, in one piece.
-            index = directory / (stem + files.INDEX_SUFFIX)
-            self._index = open(index, "xb", buffering=0)  # noqa: SIM115 - closed by close()
-            self._events = EventFile(self.log_dir)
-        except OSError as error:
-            raise type(error)(
-                error.errno,
-                f"log_dir: expected a directory that can be written to, received {str(log_dir)!r}: "
-                f"{error.strerror}. Choose another directory or mend its permissions",
-                error.filename,
-            ) from error
-        self._frames = FrameWriter(self._data)
-        self._append_to_index(
-            pb.IndexRecord(
-                header=pb.Header(
-                    version=files.FORMAT_VERSION,
-                    start_time=time.time(),
-                    writer=f"{socket.gethostname()} {os.getpid()}",
+        with ExitStack() as opened:
+            try:
+                directory.mkdir(parents=True, exist_ok=True)
+                opened.callback(files.WriterLock(directory).release)
+                stem = files.new_stem()
+                self._data = opened.enter_context(
+                    closing(_DataFile(directory / (stem + files.DATA_SUFFIX)))
                 )
-            )
-        )
+                # Unbuffered: readers see an entry as soon as it is written, in one piece.
+                index = directory / (stem + files.INDEX_SUFFIX)
+                self._index = opened.enter_context(open(index, "xb", buffering=0))
+                self._events = opened.enter_context(closing(EventFile(self.log_dir)))
+                self._append_header()
+            except OSError as error:
+                raise type(error)(
+                    error.errno,
+                    "log_dir: expected a directory that can be written to, received "
+                    f"{str(log_dir)!r}: {error.strerror or error}. Choose another directory or "
+                    "mend its permissions",
+                    error.filename,
+                ) from error
+            self._opened = opened.pop_all()  # all is well: close() closes them
+        self._frames = FrameWriter(self._data)
 
         self._queue: queue.Queue[AttentionRecord | None] = queue.Queue(max_queue)
         self._thread = threading.Thread(target=self._work, name="AttentionWriter", daemon=True)
@@ -205,9 +203,10 @@ class AttentionWriter:
         atexit.unregister(self.close)
         self._queue.put(None)
         self._thread.join()
-        for file in (self._events, self._index, self._data):
-            file.close()
-        self._lock.release()
+        try:
+            self._opened.close()
+        except OSError as error:  # a full disk refuses what waits in a buffer once more
+            self._failure = self._failure or error
         self._raise_failure()
 
     def __enter__(self) -> AttentionWriter:
@@ -264,6 +263,14 @@ class AttentionWriter:
             for image in self._render_images(record):
                 self._events.write_image(image, record.step, record.wall_time)
             self._events.flush()
+
+    def _append_header(self) -> None:
+        header = pb.Header(
+            version=files.FORMAT_VERSION,
+            start_time=time.time(),
+            writer=f"{socket.gethostname()} {os.getpid()}",
+        )
+        self._append_to_index(pb.IndexRecord(header=header))
 
     def _append_to_index(self, record: pb.IndexRecord) -> None:
         data = tfrecord.frame(record.SerializeToString())
