@@ -165,6 +165,6 @@ def head_metrics(record: AttentionRecord) -> dict[str, NDArray[np.float32]]:
                 "row_sum_error": row_sum_error(rows),
                 "padding_mass": padding_mass(rows, key_length),
             }
-        for name, heads in of_example.items():
-            values.setdefault(name, np.empty((B, H), np.float32))[b] = heads
+            for name, heads in of_example.items():
+                values.setdefault(name, np.empty((B, H), np.float32))[b] = heads
     return values
