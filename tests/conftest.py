@@ -16,7 +16,7 @@ settings.load_profile("repeatable")
 Maps = NDArray[np.float32]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def attention() -> Callable[..., Maps]:
     """Makes attention as a softmax does: `attention(B, H, Q, K, seed=0)`, rows sum to 1."""
 
@@ -28,7 +28,7 @@ def attention() -> Callable[..., Maps]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def assert_promised() -> Callable[[Maps, Maps], None]:
     """Asserts what the code table promises: 5e-4 absolute or 1 % relative, and 0 only for 0."""
 
