@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,9 +24,9 @@ if __name__ == "__main__":
     sys.path[:0] = [str(root / "training"), str(root)]
 
 import keras
-from keras import ops
 from tb_attention_training import seq2seq
 from tb_attention_training.seq2seq import cells
+from tb_attention_training.seq2seq.backend import ops
 
 Array = np.ndarray[Any, Any]
 Arrays = dict[str, Any]
@@ -127,7 +127,7 @@ def _run_tensorflow(
             tape.watch(watched)
             loss, outputs = compute({**inputs, **watched})
         sources = {**{k: v.value for k, v in variables.items()}, **watched}
-        grads = tape.gradient(loss, sources)
+        grads: Any = tape.gradient(loss, sources)
         return outputs, {k: v for k, v in grads.items() if v is not None}
 
     names = _floats(inputs)
@@ -141,7 +141,7 @@ def _run_tensorflow(
 def _run_jax(
     compute: Compute, variables: Arrays, inputs: Arrays, mode: str, gradient: bool
 ) -> tuple[Arrays, Arrays]:
-    import jax
+    import jax  # pyright: ignore[reportMissingImports]  # only with that backend
 
     def loss_of(weights: Arrays, floats: Arrays, rest: Arrays) -> tuple[Any, Arrays]:
         mapping = [(variables[k], v) for k, v in weights.items()]
@@ -163,7 +163,7 @@ def _run_jax(
 def _run_torch(
     compute: Compute, variables: Arrays, inputs: Arrays, mode: str, gradient: bool
 ) -> tuple[Arrays, Arrays]:
-    import torch
+    import torch  # pyright: ignore[reportMissingImports]  # only with that backend
 
     tensors: Arrays = {k: ops.convert_to_tensor(v) for k, v in inputs.items()}
     if not gradient:
@@ -283,7 +283,7 @@ class RecordingCell:
         return state, tuple(seq2seq.AlignmentHistory() for _ in self.names)
 
     @contextmanager
-    def sequence(self, inputs: Any, state: Any) -> Iterator[None]:
+    def sequence(self, inputs: Any, state: Any) -> Generator[None, None, None]:
         with self.wrapper.sequence(inputs, state[0]):
             yield
 
@@ -477,14 +477,14 @@ def _function_value(key: str, inputs: Arrays) -> Any:
     if kind == "safe_cumprod":
         return seq2seq.safe_cumprod(inputs["safe_cumprod/x"], exclusive=rest == "exclusive")
     if kind == "sequence_loss":
-        switches = {
+        switches: dict[str, Any] = {
             "avg_time_batch": (True, True, False, False),
             "avg_time": (True, False, False, False),
             "avg_batch": (False, True, False, False),
             "none": (False, False, False, False),
             "sum_time_batch": (False, False, True, True),
         }
-        given = [inputs[f"sequence_loss/{k}"] for k in ("logits", "targets", "weights")]
+        given: Any = [inputs[f"sequence_loss/{k}"] for k in ("logits", "targets", "weights")]
         return seq2seq.sequence_loss(*given, *switches[rest])
     previous, _, mode = rest.partition("/")
     return seq2seq.monotonic_attention(
@@ -509,7 +509,7 @@ def replay_end_to_end(case: Case, mode: str) -> Arrays:
     wrapper.build_for(depth, [units])
     output_layer = keras.layers.Dense(weights["output_layer/bias"].shape[0])
     output_layer.build((None, size))
-    variables = {
+    variables: Arrays = {
         "embedding": embedding.embeddings,
         **prefixed("encoder/", cell_variables(encoder.cell)),
         **wrapper_variables(wrapper, output_layer),

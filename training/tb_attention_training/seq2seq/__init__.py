@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from tb_attention_training.seq2seq.beam import (
+    BeamSearchDecoder,
+    BeamSearchDecoderOutput,
+    BeamSearchDecoderState,
+    FinalBeamSearchDecoderOutput,
+    tile_batch,
+)
 from tb_attention_training.seq2seq.decoder import (
     BasicDecoder,
     BasicDecoderOutput,
@@ -31,6 +38,14 @@ from tb_attention_training.seq2seq.monotonic import (
     monotonic_attention,
     safe_cumprod,
 )
+from tb_attention_training.seq2seq.samplers import (
+    CustomSampler,
+    GreedyEmbeddingSampler,
+    SampleEmbeddingSampler,
+    Sampler,
+    ScheduledEmbeddingTrainingSampler,
+    TrainingSampler,
+)
 from tb_attention_training.seq2seq.states import AlignmentHistory, AttentionWrapperState
 from tb_attention_training.seq2seq.wrapper import AttentionWrapper
 
@@ -45,20 +60,31 @@ __all__ = [
     "BahdanauMonotonicAttention",
     "BasicDecoder",
     "BasicDecoderOutput",
+    "BeamSearchDecoder",
+    "BeamSearchDecoderOutput",
+    "BeamSearchDecoderState",
     "CustomHelper",
+    "CustomSampler",
     "Decoder",
+    "FinalBeamSearchDecoderOutput",
     "GreedyEmbeddingHelper",
+    "GreedyEmbeddingSampler",
     "GreedyOutput",
     "Helper",
     "LocationSensitiveAttention",
     "LuongAttention",
     "LuongMonotonicAttention",
     "SampleEmbeddingHelper",
+    "SampleEmbeddingSampler",
+    "Sampler",
     "ScheduledEmbeddingTrainingHelper",
+    "ScheduledEmbeddingTrainingSampler",
     "TrainingHelper",
+    "TrainingSampler",
     "dynamic_decode",
     "hardmax",
     "monotonic_attention",
     "safe_cumprod",
     "sequence_loss",
+    "tile_batch",
 ]

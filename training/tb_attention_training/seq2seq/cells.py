@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
 import keras
-from keras import ops
 
+from tb_attention_training.seq2seq.backend import ops
 from tb_attention_training.seq2seq.states import Tensor
 
 
@@ -98,7 +98,9 @@ def step_cell(cell: Any, inputs: Tensor, state: Any, training: Any) -> tuple[Ten
 
 
 @contextmanager
-def cell_sequence(cell: Any, output_layer: Any, inputs: Tensor, state: Any) -> Iterator[None]:
+def cell_sequence(
+    cell: Any, output_layer: Any, inputs: Tensor, state: Any
+) -> Generator[None, None, None]:
     """Prepares a cell and an output layer for a loop: weights and dropout masks.
 
     Weights must exist before a loop is traced; a graph of a loop's body cannot own them.
@@ -114,7 +116,7 @@ def cell_sequence(cell: Any, output_layer: Any, inputs: Tensor, state: Any) -> I
 
 
 @contextmanager
-def _plain_sequence(cell: Any, inputs: Tensor, state: Any) -> Iterator[None]:
+def _plain_sequence(cell: Any, inputs: Tensor, state: Any) -> Generator[None, None, None]:
     if not cell.built:
         cell.build(inputs.shape)
         cell.built = True

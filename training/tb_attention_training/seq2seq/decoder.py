@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import keras
-from keras import ops
 
 from tb_attention_training.capture.tap import tap, tapping
 from tb_attention_training.seq2seq import cells
+from tb_attention_training.seq2seq.backend import ops
 from tb_attention_training.seq2seq.loops import run_steps, static_int
 from tb_attention_training.seq2seq.states import (
     Tensor,
@@ -173,8 +173,8 @@ class BasicDecoder(Decoder):
         self.cell = cell
         self.helper = helper
         self.output_layer = output_layer
-        # In a tuple's box: Keras would wrap the lists inside a state that is set as an attribute.
-        self._start = _Box(initial_state)
+        # Boxed: Keras would wrap the lists inside a state that is set as an attribute.
+        self._start = Box(initial_state)
 
     @property
     def max_steps(self) -> Any:
@@ -292,6 +292,11 @@ def dynamic_decode(
     known = static_int(maximum_iterations)
     if known is not None and known < 0:
         raise ValueError(f"maximum_iterations must not be negative. Received: {known}")
+    if impute_finished and decoder.tracks_own_finished:
+        raise ValueError(
+            "impute_finished=True would overwrite the state of beams that are still needed. Use "
+            f"impute_finished=False with {type(decoder).__name__}."
+        )
     init_kwargs = decoder_init_kwargs or {}
     if decoder_init_input is None:
         finished, inputs, state = decoder.initialize(**init_kwargs)
@@ -375,7 +380,7 @@ def _where_rows(condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return ops.where(shaped, x, y)
 
 
-class _Box:
+class Box:
     """Keeps a value out of Keras' attribute tracking."""
 
     def __init__(self, value: Any) -> None:

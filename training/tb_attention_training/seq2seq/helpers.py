@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-from keras import ops
 
+from tb_attention_training.seq2seq.backend import ops
 from tb_attention_training.seq2seq.loops import StepInputs, concrete
 from tb_attention_training.seq2seq.states import Tensor, same_shape
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 import keras
-from keras import ops
 
 from tb_attention_training.capture.tap import tap
+from tb_attention_training.seq2seq.backend import ops
 from tb_attention_training.seq2seq.decoder import BasicDecoder, dynamic_decode
 from tb_attention_training.seq2seq.helpers import Embedding, GreedyEmbeddingHelper
 from tb_attention_training.seq2seq.loops import StepInputs, run_steps
@@ -123,7 +123,7 @@ class AttentionDecoder(keras.layers.Layer):
         self.output_layer = output_layer
         self.supports_masking = True
 
-    def build(self, decoder_inputs_shape: Any, memory_shape: Any) -> None:
+    def build(self, decoder_inputs_shape: Any, memory_shape: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]  # Keras goes by these names
         """Builds everything from the shapes of decoder inputs and memory."""
         depths = [int(memory_shape[-1])] * len(self.wrapper.mechanisms)
         self.wrapper.build_for(int(decoder_inputs_shape[-1]), depths)
@@ -155,7 +155,8 @@ class AttentionDecoder(keras.layers.Layer):
                     return state, (output, state.alignments)
 
                 _, _, rows = run_steps(body, state, limit=steps.length)
-        outputs, alignments = keras.tree.map_structure(lambda x: ops.swapaxes(x, 0, 1), rows)
+        swapped: Any = keras.tree.map_structure(lambda x: ops.swapaxes(x, 0, 1), rows)
+        outputs, alignments = swapped
         for one, prepared in zip(keras.tree.flatten(alignments), memories, strict=True):
             tap("alignments", one, key_mask=prepared.mask, query_mask=query_mask)
         if self.output_layer is not None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-from keras import ops
 
+from tb_attention_training.seq2seq.backend import ops
 from tb_attention_training.seq2seq.mechanism import ProbabilityFn, fresh
 from tb_attention_training.seq2seq.mechanisms import BahdanauAttention
 from tb_attention_training.seq2seq.states import Memory, Tensor

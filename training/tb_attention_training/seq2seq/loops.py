@@ -12,8 +12,8 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
+from tb_attention_training.seq2seq.backend import ops
 from tb_attention_training.seq2seq.states import Tensor
 
 Body = Callable[[Any, Any], tuple[Any, Any]]
@@ -133,12 +133,12 @@ def _tensorflow_loop(
         )
     carry = keras.tree.map_structure(tf.convert_to_tensor, carry)
 
-    @tf.function(autograph=False)
     def first_rows() -> Any:
         return body(tf.constant(0), carry)[1]
 
     # Traced once to learn what a step emits; executed only when there is no step at all.
-    probe = first_rows.get_concrete_function()
+    traced: Any = tf.function(first_rows, autograph=False)
+    probe = traced.get_concrete_function()
     specs = tf.nest.flatten(probe.structured_outputs)
     grows = not compiled and keep_going is not None
     size: Any = 0 if grows else (static if static is not None else limit)
@@ -214,7 +214,7 @@ def _compiling_with_xla() -> bool:
 def _tracing_jax(*structures: Any) -> bool:
     if keras.backend.backend() != "jax":
         return False
-    import jax
+    import jax  # pyright: ignore[reportMissingImports]  # only with that backend
 
     leaves = keras.tree.flatten(structures)
     return any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
@@ -264,7 +264,7 @@ def concrete(value: Any) -> np.ndarray[Any, Any] | None:
             return tf.get_static_value(value)
     elif backend == "jax" and _tracing_jax(value):
         return None
-    return np.asarray(keras.ops.convert_to_numpy(value))
+    return np.asarray(ops.convert_to_numpy(value))
 
 
 def static_int(value: Any) -> int | None:

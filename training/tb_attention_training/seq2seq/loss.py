@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import keras
-from keras import ops
 
+from tb_attention_training.seq2seq.backend import ops
 from tb_attention_training.seq2seq.states import Tensor, same_shape
 
 # Added to every divisor, as the original does: a batch without weight has loss 0, not NaN.

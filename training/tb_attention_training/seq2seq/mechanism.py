@@ -5,13 +5,13 @@ Dimension letters: `B` examples, `K` memory positions, `M` memory depth.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
 import keras
-from keras import ops
 
+from tb_attention_training.seq2seq.backend import ops
 from tb_attention_training.seq2seq.memory import memory_mask_of, zero_masked
 from tb_attention_training.seq2seq.states import Memory, Tensor
 
@@ -148,7 +148,7 @@ class AttentionMechanism(keras.layers.Layer):
         return Memory(self.memory_layer(values), values, mask)
 
     @contextmanager
-    def using_memory(self, memory: Memory) -> Iterator[None]:
+    def using_memory(self, memory: Memory) -> Generator[None, None, None]:
         """Attends to `memory` inside the `with` block, to the one before it afterwards."""
         before = self._slot.memory
         self._slot.memory = memory
@@ -210,7 +210,7 @@ class AttentionMechanism(keras.layers.Layer):
     def build_query(self, query_depth: int) -> None:
         """Makes the weights that depend on the query's depth, or checks that it fits."""
 
-    def build(self, query_shape: Any, state_shape: Any = None) -> None:
+    def build(self, query_shape: Any, state_shape: Any = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]  # Keras goes by these names
         """Builds from the query's shape `[B, Q]`."""
         self.build_query(int(query_shape[-1]))
         self.built = True

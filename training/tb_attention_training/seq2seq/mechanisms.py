@@ -9,8 +9,8 @@ import math
 from typing import Any
 
 import keras
-from keras import ops
 
+from tb_attention_training.seq2seq.backend import ops
 from tb_attention_training.seq2seq.mechanism import AttentionMechanism, ProbabilityFn, fresh
 from tb_attention_training.seq2seq.states import Memory, Tensor
 

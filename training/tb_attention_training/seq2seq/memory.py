@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from keras import ops
 
+from tb_attention_training.seq2seq.backend import ops
 from tb_attention_training.seq2seq.loops import assert_in_graph, concrete
 from tb_attention_training.seq2seq.states import Tensor, same_shape
 
 
-def memory_mask_of(
-    memory: Tensor, lengths: Tensor | None, mask: Tensor | None, *, owner: str
-) -> Tensor | None:
+def memory_mask_of(memory: Tensor, lengths: Any, mask: Any, *, owner: str) -> Tensor | None:
     """Returns the boolean mask `[B, K]` of a memory `[B, K, M]`, or None when all of it counts.
 
     Args:

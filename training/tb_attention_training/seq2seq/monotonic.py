@@ -9,8 +9,8 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
+from tb_attention_training.seq2seq.backend import ops
 from tb_attention_training.seq2seq.mechanism import AttentionMechanism
 from tb_attention_training.seq2seq.mechanisms import BahdanauAttention, LuongAttention
 from tb_attention_training.seq2seq.states import Tensor

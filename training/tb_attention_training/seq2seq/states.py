@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple, cast
 
 import keras
-from keras import ops
+
+from tb_attention_training.seq2seq.backend import ops
 
 Tensor = Any
 
@@ -153,28 +154,47 @@ def same_shape(a: Any, b: Any) -> bool:
     )
 
 
+def map_histories(of_tensor: Any, of_history: Any, structure: Any) -> Any:
+    """Returns `structure` with its histories and all other leaves replaced.
+
+    Args:
+        of_tensor: function of a leaf that is no history.
+        of_history: function of an `AlignmentHistory`.
+        structure: tuples, named tuples, lists and dicts of leaves.
+    """
+    if isinstance(structure, AlignmentHistory):
+        return of_history(structure)
+    node: Any = structure
+    if isinstance(node, tuple):
+        items = [map_histories(of_tensor, of_history, child) for child in cast("Any", node)]
+        make = getattr(node, "_make", None)
+        return tuple(items) if make is None else make(items)
+    if isinstance(node, list):
+        return [map_histories(of_tensor, of_history, child) for child in cast("Any", node)]
+    if isinstance(node, dict):
+        pairs = cast("dict[Any, Any]", node).items()
+        return {key: map_histories(of_tensor, of_history, child) for key, child in pairs}
+    return of_tensor(node)
+
+
 def open_histories(structure: Any) -> Any:
     """Returns `structure` with every alignment history emptied.
 
     A decoding loop carries states without their histories: the rows leave the loop as step
     outputs, which costs no more than any other output and works in every backend.
     """
-    if isinstance(structure, AlignmentHistory):
-        return AlignmentHistory()
-    return _map_children(open_histories, structure)
+    return map_histories(_same, lambda history: AlignmentHistory(), structure)
 
 
 def take_rows(structure: Any) -> tuple[Any, list[Tensor]]:
     """Returns `structure` with empty histories and the row each history got in this step."""
     rows: list[Tensor] = []
 
-    def visit(node: Any) -> Any:
-        if isinstance(node, AlignmentHistory):
-            rows.extend(node.pending)
-            return AlignmentHistory()
-        return _map_children(visit, node)
+    def take(history: AlignmentHistory) -> AlignmentHistory:
+        rows.extend(history.pending)
+        return AlignmentHistory()
 
-    return visit(structure), rows
+    return map_histories(_same, take, structure), rows
 
 
 def close_histories(structure: Any, stacked: list[Tensor], before: Any) -> Any:
@@ -186,34 +206,18 @@ def close_histories(structure: Any, stacked: list[Tensor], before: Any) -> Any:
         before: the state the loop started from: its histories come first.
     """
     earlier: list[AlignmentHistory] = []
-
-    def collect(node: Any) -> Any:
-        if isinstance(node, AlignmentHistory):
-            earlier.append(node)
-            return node
-        return _map_children(collect, node)
-
-    collect(before)
+    map_histories(_same, earlier.append, before)
     remaining = iter(zip(earlier, stacked, strict=True))
 
-    def fill(node: Any) -> Any:
-        if isinstance(node, AlignmentHistory):
-            old, rows = next(remaining)
-            if not old.is_empty:
-                rows = ops.concatenate([old.stack(), rows], axis=0)
-            return AlignmentHistory(rows)
-        return _map_children(fill, node)
+    def fill(history: AlignmentHistory) -> AlignmentHistory:
+        del history
+        old, rows = next(remaining)
+        if not old.is_empty:
+            rows = ops.concatenate([old.stack(), rows], axis=0)
+        return AlignmentHistory(rows)
 
-    return fill(structure)
+    return map_histories(_same, fill, structure)
 
 
-def _map_children(fn: Any, node: Any) -> Any:
-    if isinstance(node, tuple):
-        items = [fn(child) for child in cast("tuple[Any, ...]", node)]
-        make = getattr(cast("Any", node), "_make", None)
-        return make(items) if make is not None else tuple(items)
-    if isinstance(node, list):
-        return [fn(child) for child in cast("list[Any]", node)]
-    if isinstance(node, dict):
-        return {key: fn(child) for key, child in cast("dict[Any, Any]", node).items()}
-    return node
+def _same(leaf: Any) -> Any:
+    return leaf

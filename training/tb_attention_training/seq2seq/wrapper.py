@@ -6,14 +6,14 @@ Dimension letters: `B` examples, `E` input depth, `A` attention depth, `K` memor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, cast
 
 import keras
-from keras import ops
 
 from tb_attention_training.seq2seq import cells
+from tb_attention_training.seq2seq.backend import ops
 from tb_attention_training.seq2seq.mechanism import AttentionMechanism
 from tb_attention_training.seq2seq.states import (
     AlignmentHistory,
@@ -141,7 +141,7 @@ class AttentionWrapper(keras.layers.Layer):
             self.cell.state_size, self.attention_size, positions, (), positions
         )
 
-    def build(self, inputs_shape: Any, states_shape: Any = None) -> None:
+    def build(self, inputs_shape: Any, states_shape: Any = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]  # Keras goes by these names
         """Builds the cell, the mechanisms and the attention layers for inputs `[B, E]`."""
         self.build_for(int(inputs_shape[-1]), [m.memory.values.shape[-1] for m in self.mechanisms])
 
@@ -209,10 +209,7 @@ class AttentionWrapper(keras.layers.Layer):
             dtype: dtype of the attention.
         """
         if batch_size is None:
-            if inputs is None:
-                batch_size = self.mechanisms[0].batch_size
-            else:
-                batch_size = ops.shape(inputs)[0]
+            batch_size = self.mechanisms[0].batch_size if inputs is None else ops.shape(inputs)[0]
         return self.zero_state(batch_size, dtype)
 
     # ------------------------------------------------------------------- step
@@ -286,7 +283,7 @@ class AttentionWrapper(keras.layers.Layer):
         return self.cell_input_fn(inputs, attention)
 
     @contextmanager
-    def sequence(self, inputs: Tensor, state: AttentionWrapperState) -> Iterator[None]:
+    def sequence(self, inputs: Tensor, state: AttentionWrapperState) -> Generator[None, None, None]:
         """Prepares the wrapper for a loop over one sequence: weights and dropout masks.
 
         Args:
@@ -304,7 +301,7 @@ class AttentionWrapper(keras.layers.Layer):
             cells.release_dropout_masks(self.cell)
 
     @contextmanager
-    def recording(self) -> Iterator[None]:
+    def recording(self) -> Generator[None, None, None]:
         """Keeps the alignment history inside the `with` block, whatever the setting."""
         before, self.alignment_history = self.alignment_history, True
         try:
@@ -313,7 +310,7 @@ class AttentionWrapper(keras.layers.Layer):
             self.alignment_history = before
 
     @contextmanager
-    def using_memories(self, memories: Sequence[Memory]) -> Iterator[None]:
+    def using_memories(self, memories: Sequence[Memory]) -> Generator[None, None, None]:
         """Attends to `memories`, one per mechanism, inside the `with` block."""
         with ExitStack() as stack:
             for mechanism, memory in zip(self.mechanisms, memories, strict=True):
