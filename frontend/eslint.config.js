@@ -19,6 +19,8 @@ export default defineConfig(
         'error',
         { considerDefaultExhaustiveForUnions: true },
       ],
+      // `void signal.value` subscribes an effect to a signal.
+      '@typescript-eslint/no-meaningless-void-operator': 'off',
       // Numbers in sentences for people are what templates are for.
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       // `onClick={() => go()}` is how handlers are written in JSX.

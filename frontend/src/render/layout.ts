@@ -93,9 +93,10 @@ function attempt(input: LayoutInput, mode: Mode, profiles: boolean): MapLayout {
   const columnProfile = profiles ? (input.width > 700 ? 80 : 64) : 0;
   const left = PAD + rowLabels;
   const right = profiles ? GAP + columnProfile + 24 : PAD;
-  const above = (profiles ? PAD + rowProfile + 8 : GAP) + mode.columnLabels;
+  const above = (profiles ? PAD + rowProfile + 8 : 4) + mode.columnLabels;
+  const below = profiles ? GAP : 8;
   const roomWidth = Math.max(40, input.width - left - right);
-  const roomHeight = Math.max(40, input.height - above - GAP);
+  const roomHeight = Math.max(40, input.height - above - below);
 
   const horizontal = fit(roomWidth, input.keys, dpr);
   const vertical = fit(roomHeight, input.queries, dpr);
@@ -128,7 +129,7 @@ function attempt(input: LayoutInput, mode: Mode, profiles: boolean): MapLayout {
     poolQueries,
     poolKeys,
     left: snap(left + Math.max(0, (input.width - blockWidth) / 2)),
-    top: snap(above + Math.max(0, (input.height - above - GAP - height) / 3)),
+    top: snap(above + Math.max(0, (input.height - above - below - height) / 3)),
     width,
     height,
     rowProfile,

@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { packRgb, parseColor, ramp256, SEQUENTIAL_STOPS, type Rgb } from './palette';
 
-const [light = '', dark = ''] = readFileSync('src/styles/tokens.css', 'utf8').split(
-  '\n[data-theme="dark"] {',
-);
+const css = readFileSync('src/styles/tokens.css', 'utf8');
+const dark = css.slice(css.search(/^\[data-theme=.dark.\] \{/m));
+const light = css.slice(0, css.length - dark.length);
 
-function stopsOf(css: string): Rgb[] {
+function stopsOf(theme: string): Rgb[] {
   return Array.from({ length: SEQUENTIAL_STOPS }, (_, i) => {
-    const value = new RegExp(`--seq-${i}:\\s*(#[0-9a-f]{6})`).exec(css)?.[1];
+    const value = new RegExp(`--seq-${i}:\\s*(#[0-9a-f]{6})`).exec(theme)?.[1];
     if (!value) throw new Error(`--seq-${i} is not in the tokens`);
     return parseColor(value);
   });
@@ -29,8 +29,8 @@ function lightness(rgb: Rgb): number {
 describe.each([
   ['light', light, -1],
   ['dark', dark, 1],
-])('the %s ramp', (_, css, sign) => {
-  const ramp = ramp256(stopsOf(css));
+])('the %s ramp', (_, theme, sign) => {
+  const ramp = ramp256(stopsOf(theme));
 
   test('never turns back in lightness: more is always further from the surface', () => {
     const values = ramp.map(lightness);
@@ -43,7 +43,7 @@ describe.each([
   });
 
   test('starts and ends exactly at the tokens', () => {
-    const stops = stopsOf(css);
+    const stops = stopsOf(theme);
     expect([ramp[0], ramp[255]]).toEqual([stops[0], stops[8]]);
   });
 });

@@ -153,8 +153,10 @@ export function drawStrip(
     const to = sampled ? x + 3 : after;
     const entry = Math.round(position('linear', (value - low) / (high - low), 1) * 255);
     context.fillStyle = palette.css[entry] ?? '';
-    // A little overlap hides the seams between neighbours that end inside a pixel.
-    context.fillRect(from, 0, to - from + (sampled ? 0 : 0.5), height);
+    // Whole device pixels: neighbours meet without a seam.
+    const left = Math.round(from * dpr) / dpr;
+    const right = Math.max(left + 1 / dpr, Math.round(to * dpr) / dpr);
+    context.fillRect(left, 0, right - left, height);
   }
 }
 

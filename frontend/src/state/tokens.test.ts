@@ -22,10 +22,10 @@ test.each([
 });
 
 test('a label has at most 64 characters, counted as people do', () => {
-  expect([...tokenLabel('😀'.repeat(100))]).toHaveLength(64);
+  expect(Array.from(tokenLabel('😀'.repeat(100)))).toHaveLength(64);
   expect(tokenLabel('x'.repeat(64))).toBe('x'.repeat(64));
   expect(tokenLabel('x'.repeat(65))).toBe(`${'x'.repeat(63)}…`);
-  expect([...tokenLabel('y'.repeat(1_000_000))]).toHaveLength(64);
+  expect(Array.from(tokenLabel('y'.repeat(1_000_000)))).toHaveLength(64);
 });
 
 test('running text keeps spaces, not bidi overrides', () => {

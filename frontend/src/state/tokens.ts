@@ -47,7 +47,7 @@ function safe(text: string, spaces: boolean): string {
 }
 
 function clip(text: string, length: number): string {
-  const characters = [...text];
+  const characters = Array.from(text);
   return characters.length <= length ? text : `${characters.slice(0, length - 1).join('')}…`;
 }
 
@@ -73,8 +73,9 @@ export function runningToken(token: string): string {
 /** What stands between two tokens of running text: nothing, or a space when tokens are words. */
 export function separatorOf(tokens: readonly string[]): '' | ' ' {
   const own = tokens.filter((token) => token.length > 1 && !/^<.*>$|^\[[A-Z]+\]$/.test(token));
-  const spaced = tokens.some((token) => /[\s▁Ġ]/.test(token));
-  return own.length > 0 && !spaced ? ' ' : '';
+  // Vocabularies that mark word starts do so on many tokens; a stray newline is no such mark.
+  const marked = tokens.filter((token) => /^[ ▁Ġ]|^\s$/.test(token)).length;
+  return own.length > 0 && marked * 8 < own.length ? ' ' : '';
 }
 
 /** Tokens as one line of text without the end token, for lists and pickers. */

@@ -158,16 +158,16 @@ export function writeHash(hash: string, view: ViewState): string {
     .map(([key, value]) => (value === '' ? key : `${key}=${value}`));
   if (kept.length === 0) kept.push('attention');
   const ours = NAMES.flatMap((name) => {
-    const value = formatField(name, view);
-    return value === formatField(name, DEFAULT_VIEW)
+    const value = formatField(name, view[name]);
+    return value === formatField(name, DEFAULT_VIEW[name])
       ? []
       : [`${PREFIX}${name}=${encodeURIComponent(value)}`];
   });
   return `#${[...kept, ...ours].join('&')}`;
 }
 
-function formatField<K extends keyof ViewState>(name: K, view: ViewState): string {
-  return FIELDS[name].format(view[name]);
+function formatField<K extends keyof ViewState>(name: K, value: ViewState[K]): string {
+  return FIELDS[name].format(value);
 }
 
 /** Whether the page shows our tab, so that the address is ours to write. */

@@ -4,7 +4,7 @@ import { QUIET_SECONDS } from '../state/catalog';
 import { formatDuration, plural } from '../state/format';
 import { useStore, type Store } from '../state/store';
 import { runningText } from '../state/tokens';
-import { useCopied } from './hooks';
+import { NARROW, useCopied, useMedia } from './hooks';
 import { Icon } from './icons';
 import { Picker } from './picker';
 
@@ -26,6 +26,7 @@ export function ContextBar(): JSX.Element {
   const head = selection.head.value;
   const example = selection.example.value;
   const examples = store.examples.value;
+  const narrow = useMedia(NARROW);
   return (
     <header class="context">
       <Picker
@@ -37,7 +38,7 @@ export function ContextBar(): JSX.Element {
           label: r.name,
           detail: plural(Math.max(0, ...r.layers.map((l) => l.steps.length)), 'record'),
         }))}
-        onPick={store.selectRun}
+        onPick={(name) => store.selectRun(name)}
       />
       <Picker
         caption="Layer"
@@ -48,7 +49,7 @@ export function ContextBar(): JSX.Element {
           label: l.name,
           detail: `${plural(l.heads, 'head')} · ${l.queries} × ${l.keys}`,
         }))}
-        onPick={store.selectLayer}
+        onPick={(name) => store.selectLayer(name)}
       />
       {layer && layer.heads > 1 ? (
         <Picker
@@ -62,14 +63,14 @@ export function ContextBar(): JSX.Element {
           onPick={(value) => store.selectHead(layer.name, Number(value))}
         />
       ) : (
-        <div class="picker-static" data-testid="head-picker" data-value="0">
+        <div class="picker-static only-head" data-testid="head-picker" data-value="0">
           <span class="picker-caption">Head</span>
           <span class="picker-value">0</span>
           <span class="picker-caption">only one</span>
         </div>
       )}
       <Picker
-        caption={`Example ${example + 1} of ${examples.length}`}
+        caption={`${narrow ? '' : 'Example '}${example + 1} of ${examples.length}`}
         testId="example-picker"
         value={String(example)}
         options={examples.map((e, i) => ({

@@ -22,9 +22,11 @@ export function LeftPane(): JSX.Element {
           <Tab pane="examples" label="Examples" />
         </div>
         {pane.value === 'heads' && layers.length > 0 && (
-          <span class="bar-note">
+          <span class="bar-note" title="Layers × heads">
             {layers.every((layer) => layer.heads === most)
-              ? `${plural(layers.length, 'layer')} × ${plural(most, 'head')}`
+              ? most > 7
+                ? `${plural(layers.length, 'layer')} × ${plural(most, 'head')}`
+                : `${layers.length} × ${most}`
               : plural(heads, 'head')}
           </span>
         )}

@@ -124,6 +124,7 @@ export function Crosshair({ model }: { model: MapModel }): JSX.Element | null {
   const reading = map ? readCell(map, cell) : null;
   const tagRight = x + layout.cellWidth + 180 < layout.width + layout.columnProfile;
   const tagBelow = y < 40;
+  const small = Math.min(layout.cellWidth, layout.cellHeight) < 4 ? 'small' : '';
   const pool = layout.poolKeys > 1 || layout.poolQueries > 1;
   return (
     <div
@@ -136,10 +137,10 @@ export function Crosshair({ model }: { model: MapModel }): JSX.Element | null {
       })}
       aria-hidden="true"
     >
-      <i class="cross-row" style={style({ top: y, height: layout.cellHeight })} />
-      <i class="cross-column" style={style({ left: x, width: layout.cellWidth })} />
+      <i class={`cross-row ${small}`} style={style({ top: y, height: layout.cellHeight })} />
+      <i class={`cross-column ${small}`} style={style({ left: x, width: layout.cellWidth })} />
       <i
-        class={`cross-cell ${layout.cellWidth < 4 ? 'small' : ''}`}
+        class={`cross-cell ${small}`}
         style={style({ left: x, top: y, width: layout.cellWidth, height: layout.cellHeight })}
       />
       {reading && (

@@ -56,7 +56,7 @@ export function createMapModel(
 function longest(tokens: readonly string[]): number {
   let most = 0;
   for (const token of tokens) {
-    if (!isEndToken(token)) most = Math.max(most, [...tokenLabel(token, 20)].length);
+    if (!isEndToken(token)) most = Math.max(most, Array.from(tokenLabel(token, 20)).length);
   }
   return most;
 }
