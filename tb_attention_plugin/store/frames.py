@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tb_attention_plugin import metrics
+from tb_attention_plugin.metrics import HeadMetrics
 from tb_attention_plugin.store import attention_pb2 as pb
 from tb_attention_plugin.store import code_table, codec, thumbnails
 from tb_attention_plugin.store.record import AttentionRecord, Tokens
@@ -34,6 +34,7 @@ class FrameWriter:
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._token_tables: dict[bytes, pb.Blob] = {}
+        self._metrics = HeadMetrics()
 
     def append(
         self, record: AttentionRecord, encoding: pb.Encoding
@@ -82,7 +83,7 @@ class FrameWriter:
 
         self._refer_to_tokens(entry.query_tokens, record.query_tokens)
         self._refer_to_tokens(entry.key_tokens, record.key_tokens)
-        for name, values in metrics.head_metrics(record).items():
+        for name, values in self._metrics.measure(record).items():
             entry.metrics.append(pb.Metric(name=name, values=values.ravel().tolist()))
         return entry, smallest
 

@@ -1,0 +1,1 @@
+"""What goes right and wrong with attention: in one map, and over a training."""
