@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tb_attention_plugin.metrics.measure import Floats, Maps, Measured, sum_rows
+from tb_attention_plugin.metrics.tokens import Matches
 
 _NO_MASS = 1e-30
 """A row whose sum is no more attends to nothing; its logarithms would be rounding."""
@@ -151,7 +152,7 @@ def previous_token(measured: Measured) -> Floats:
     return np.diagonal(measured.maps, -1, 1, 2).mean(-1, dtype=np.float64)
 
 
-def induction(measured: Measured, matches: NDArray[np.intp]) -> Floats:
+def induction(measured: Measured, matches: Matches) -> Floats:
     """Prefix-matching score: weight on what followed earlier occurrences of the query's token.
 
     Mean over the queries `q` whose token occurred before of `sum w_qk` over the keys `k < q` with
@@ -159,7 +160,7 @@ def induction(measured: Measured, matches: NDArray[np.intp]) -> Floats:
 
     Args:
         measured: The maps.
-        matches: `[N, 2]` pairs of query and key, see `tokens.matches_of`.
+        matches: Those queries and keys, see `matches_of`.
 
     Returns:
         `[H]` in [0, 1]; NaN where no token repeats. A score of text says little; a probe of
@@ -168,10 +169,10 @@ def induction(measured: Measured, matches: NDArray[np.intp]) -> Floats:
     Source: as `previous_token`.
     """
     heads, _, keys = measured.maps.shape
-    if not len(matches):
+    if not matches.queries:
         return np.full(heads, np.nan)
-    cells = measured.maps.reshape(heads, -1)[:, matches[:, 0] * keys + matches[:, 1]]
-    return cells.sum(-1, dtype=np.float64) / len(np.unique(matches[:, 0]))
+    cells = measured.maps.reshape(heads, -1)[:, matches.pairs @ (keys, 1)]
+    return cells.sum(-1, dtype=np.float64) / matches.queries
 
 
 @lru_cache(maxsize=8)

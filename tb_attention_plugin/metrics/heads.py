@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tb_attention_plugin.metrics import definitions, integrity
 from tb_attention_plugin.metrics.measure import Floats, Measured
-from tb_attention_plugin.metrics.tokens import matches_of
+from tb_attention_plugin.metrics.tokens import NO_MATCHES, Matches, matches_of
 from tb_attention_plugin.store.record import AttentionRecord, Tokens
 
 Values = dict[str, NDArray[np.float32]]
@@ -144,12 +144,11 @@ def _measure_example(
     return measured, values
 
 
-def _matches(record: AttentionRecord, b: int, queries: int, keys: int) -> NDArray[np.intp]:
-    nothing = np.empty((0, 2), np.intp)
+def _matches(record: AttentionRecord, b: int, queries: int, keys: int) -> Matches:
     if record.query_tokens is None or queries != keys:
-        return nothing
+        return NO_MATCHES
     tokens = tuple(record.query_tokens[b])[:queries]
     of_keys = record.key_tokens
     if of_keys is not None and tuple(of_keys[b])[:keys] != tokens:
-        return nothing  # queries and keys are not the same sequence
+        return NO_MATCHES  # queries and keys are not the same sequence
     return matches_of(tokens)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -12,16 +13,32 @@ _MOST_MATCHES = 1 << 16
 """A text of one token alone has Q^2 / 2 matches and says nothing of induction."""
 
 
+@dataclass(frozen=True)
+class Matches:
+    """Where an induction head should look.
+
+    Attributes:
+        pairs: `[N, 2]`: a query and a key each.
+        queries: Number of different queries among them.
+    """
+
+    pairs: NDArray[np.intp]
+    queries: int
+
+
+NO_MATCHES = Matches(np.empty((0, 2), np.intp), 0)
+
+
 @lru_cache(maxsize=64)
-def matches_of(tokens: tuple[str, ...]) -> NDArray[np.intp]:
+def matches_of(tokens: tuple[str, ...]) -> Matches:
     """Pairs of a query and a key that follows an earlier occurrence of the query's token.
 
     Args:
         tokens: Of one sequence that attends to itself.
 
     Returns:
-        `[N, 2]`: each `(q, k)` with `k < q` and `tokens[k - 1] == tokens[q]`. Empty where there
-        are none, or more than 65,536.
+        Each `(q, k)` with `k < q` and `tokens[k - 1] == tokens[q]`; none where there are more than
+        65,536.
     """
     followers: dict[str, list[int]] = {}
     pairs: list[tuple[int, int]] = []
@@ -30,10 +47,9 @@ def matches_of(tokens: tuple[str, ...]) -> NDArray[np.intp]:
         # The one that directly precedes the query is followed by the query itself.
         pairs.extend((q, k) for k in known if k < q)
         if len(pairs) > _MOST_MATCHES:
-            pairs = []
-            break
+            return NO_MATCHES
         known.append(q + 1)
-    return np.array(pairs, np.intp).reshape(-1, 2)
+    return Matches(np.array(pairs, np.intp).reshape(-1, 2), len({q for q, _ in pairs}))
 
 
 def induction_probe(

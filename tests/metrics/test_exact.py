@@ -175,10 +175,10 @@ def test_raw_scores_have_no_entropy(make: MakeRecord) -> None:
 
 def test_matches_follow_earlier_occurrences() -> None:
     #                                   0    1    2    3    4
-    assert matches_of(("a", "b", "a", "a", "b")).tolist() == [[2, 1], [3, 1], [4, 2]]
+    assert matches_of(("a", "b", "a", "a", "b")).pairs.tolist() == [[2, 1], [3, 1], [4, 2]]
     # (3, 3) is no match: the key would be the query itself.
-    assert matches_of(("a", "b", "c")).shape == (0, 2)
-    assert matches_of(("a",) * 500).shape == (0, 2)  # says nothing, and would be large
+    assert matches_of(("a", "b", "c")).queries == 0
+    assert matches_of(("a",) * 500).queries == 0  # says nothing, and would be large
 
 
 def test_an_induction_head_has_score_one_on_the_probe(make: MakeRecord) -> None:
