@@ -12,6 +12,7 @@ from typing import Any
 
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
+from werkzeug.datastructures import Headers
 
 from tb_attention_plugin import responses
 from tb_attention_plugin.responses import RequestError
@@ -26,6 +27,15 @@ _REVALIDATE = "private, no-cache"
 Route = Callable[[wrappers.Request], wrappers.Response]
 
 
+class _Response(wrappers.Response):
+    # werkzeug takes the content type of a 304 away, and TensorBoard's security validator then warns
+    # at every poll that it "will become an error".
+    def get_wsgi_headers(self, environ: Any) -> Headers:
+        headers = super().get_wsgi_headers(environ)
+        headers.setdefault("Content-Type", self.content_type or _BINARY)
+        return headers
+
+
 def _respond(
     body: bytes,
     content_type: str,
@@ -34,7 +44,7 @@ def _respond(
     cache: str = "no-store",
     headers: Mapping[str, str] | None = None,
 ) -> wrappers.Response:
-    response = wrappers.Response(body, status=status, content_type=content_type)
+    response = _Response(body, status=status, content_type=content_type)
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = cache
     response.headers.update(headers or {})
