@@ -214,6 +214,8 @@ def atlas_response(
                 code_table=entry.code_table or code_table.CODE_TABLE_ID,
             )
             parts.append(_part_of_blob(header, found, atlas.tiles[b]))
+    if not parts:
+        raise RequestError(404, f"example: no layer has example {min(examples)} at step {step}.")
     return b"".join(parts)
 
 
