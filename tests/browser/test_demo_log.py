@@ -19,7 +19,7 @@ OpenTab = Callable[..., Tab]
 
 @pytest.fixture(scope="module")
 def board(demo_log: Path, start_tensorboard: Callable[..., TensorBoard]) -> TensorBoard:
-    return start_tensorboard(demo_log)
+    return start_tensorboard(demo_log, tensorflow=True)
 
 
 @pytest.fixture(scope="module")
