@@ -1,0 +1,12 @@
+"""What the demo trains: a matter of a few minutes on two cores."""
+
+from __future__ import annotations
+
+from tb_attention_training.demo.rnn import build_rnn
+from tb_attention_training.demo.training import Recipe
+from tb_attention_training.demo.transformer import build_transformer
+
+RECIPES = (
+    Recipe("luong", build_rnn, steps=400, batch_size=128, learning_rate=4e-3),
+    Recipe("transformer", build_transformer, steps=1000, batch_size=64, learning_rate=4e-3),
+)
