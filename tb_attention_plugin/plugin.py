@@ -18,6 +18,7 @@ from tb_attention_plugin import responses
 from tb_attention_plugin.responses import RequestError
 from tb_attention_plugin.store.events import PLUGIN_NAME
 from tb_attention_plugin.store.logdir import LogDirectory, roots_of
+from tb_attention_plugin.store.run import StoreError
 
 _BINARY = "application/octet-stream"
 _DAY = "private, max-age=86400, immutable"
@@ -74,9 +75,10 @@ def _route(handler: Callable[[AttentionPlugin, wrappers.Request], wrappers.Respo
             if request.method not in ("GET", "HEAD"):
                 raise RequestError(405, f"Expected GET, received {request.method}.")
             response = handler(self, request)
-        except RequestError as error:
+        except (RequestError, StoreError) as error:
+            status = error.status if isinstance(error, RequestError) else 404
             response = _respond(
-                str(error).encode(), "text/plain; charset=utf-8", status=error.status
+                str(error).encode("utf-8", "replace"), "text/plain; charset=utf-8", status=status
             )
         return response(environ, start_response)
 
@@ -96,7 +98,10 @@ def _integers(request: wrappers.Request, name: str) -> list[int]:
         # int() alone would take "1_0", " 1" and digits of any script.
         if not text.isascii() or not text.replace(",", "").isdigit() or len(text) > 100_000:
             raise ValueError
-        values = [int(part) for part in text.split(",")]
+        parts = text.split(",")
+        if max(map(len, parts)) > 19:
+            raise ValueError
+        values = [int(part) for part in parts]
         if max(values) >= 2**63:
             raise ValueError
     except ValueError:
@@ -179,7 +184,7 @@ class AttentionPlugin(base_plugin.TBPlugin):
 
     @_route
     def _serve_runs(self, request: wrappers.Request) -> wrappers.Response:
-        response = responses.runs_response(self._logs.runs(), self._log_dir)
+        response = responses.runs_response(self._logs.runs(), self._log_dir, self._logs.problems)
         best = request.accept_mimetypes.best_match([_BINARY, "application/json"], _BINARY)
         if best == "application/json" and request.accept_mimetypes:
             body = json.dumps(responses.runs_json(response), ensure_ascii=False).encode()

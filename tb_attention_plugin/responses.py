@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from google.protobuf.message import Message
 
 from tb_attention_plugin.store import attention_pb2 as pb
 from tb_attention_plugin.store import code_table
-from tb_attention_plugin.store.reader import stack_metrics
-from tb_attention_plugin.store.run import Found, History, RunStore, StoreError, read_blobs
+from tb_attention_plugin.store.history import History
+from tb_attention_plugin.store.metric_series import stack_metrics
+from tb_attention_plugin.store.run import Found, RunStore, StoreError
 
 MAX_MAPS = 1024
 MAX_EXAMPLES = 64
+MAX_BODY_BYTES = 256 << 20
 _PART_LENGTHS = struct.Struct("<II")
 
 
@@ -31,31 +33,43 @@ class RequestError(Exception):
         self.status = status
 
 
-Runs = dict[str, RunStore]
+Runs = Mapping[str, RunStore]
+_LATEST_TRIED = 8
 
 
-def runs_response(runs: Runs, log_dir: str) -> pb.RunsResponse:
-    """All runs, their layers and steps."""
+def runs_response(runs: Runs, log_dir: str, problems: Sequence[str] = ()) -> pb.RunsResponse:
+    """All runs, their layers and steps. What is damaged becomes a problem and hides nothing else.
+
+    Args:
+        runs: The runs.
+        log_dir: As TensorBoard was given it.
+        problems: Sentences about what is no run.
+    """
     response = pb.RunsResponse(
         code_tables=[
             pb.CodeTable(id=id_, values=table().tolist(), tiny=code_table.TINY)
             for id_, table in code_table.CODE_TABLES.items()
         ],
         log_dir=log_dir,
+        problems=problems,
     )
     for name, store in runs.items():
         run = pb.Run(name=name)
         for layer, history in store.histories.items():
-            run.layers.append(_layer(store, layer, history, response.problems))
+            _add_layer(run, store, layer, history, response.problems)
         if run.layers:
             response.runs.append(run)
         response.problems.extend(f"Run {name}: {problem}" for problem in store.problems)
     return response
 
 
-def _layer(store: RunStore, name: str, history: History, problems: Any) -> pb.Layer:
-    latest = _find(store, name, history.steps[-1])
-    layer = pb.Layer(
+def _add_layer(run: pb.Run, store: RunStore, name: str, history: History, problems: Any) -> None:
+    try:
+        latest = _latest(store, name, history)
+    except StoreError as error:
+        problems.append(f"Run {run.name}, layer {name}: {error}")
+        return
+    layer = run.layers.add(
         name=name,
         steps=history.steps,
         wall_times=history.wall_times,
@@ -63,15 +77,28 @@ def _layer(store: RunStore, name: str, history: History, problems: Any) -> pb.La
         queries=latest.entry.queries,
         keys=latest.entry.keys,
         causal=latest.entry.causal,
-        example_steps=store.example_steps(name),
+        example_steps=history.example_steps,
         generation=history.generation,
     )
     try:
         layer.examples.extend(_examples(store, latest))
-    except (StoreError, ValueError) as error:
-        problems.append(f"Layer {name}: the tokens cannot be read. {error}")
+    except StoreError as error:
+        problems.append(f"Run {run.name}, layer {name}: the tokens cannot be read. {error}")
         layer.examples.extend(_example(latest, b, [], []) for b in range(latest.entry.examples))
-    return layer
+
+
+def _latest(store: RunStore, layer: str, history: History) -> Found:
+    """The latest entry that can be read, of the last few."""
+    reason = StoreError("it has no records.")
+    for step in reversed(history.steps[-_LATEST_TRIED:]):
+        try:
+            found = store.find(layer, step)
+        except StoreError as error:
+            reason = error
+            continue
+        if found is not None:
+            return found
+    raise reason
 
 
 def _examples(store: RunStore, found: Found) -> list[pb.Example]:
@@ -120,7 +147,7 @@ def examples_response(runs: Runs, run: str, layer: str, step: int) -> pb.Example
     found = _find(store, layer, step)
     try:
         return pb.ExamplesResponse(examples=_examples(store, found))
-    except (StoreError, ValueError) as error:
+    except StoreError as error:
         raise RequestError(404, f"The tokens of step {step} cannot be read. {error}") from error
 
 
@@ -129,7 +156,11 @@ def metrics_response(runs: Runs, run: str, layer: str) -> pb.MetricsResponse:
     store = _store(runs, run)
     history = _history(store, layer)
     response = pb.MetricsResponse(steps=history.steps)
-    for name, values in stack_metrics(store, layer).items():
+    try:
+        series = stack_metrics(store.entries(layer))
+    except StoreError as error:
+        raise RequestError(400, str(error)) from error
+    for name, values in series.items():
         response.examples, response.heads = values.shape[1:]
         response.series.append(pb.MetricSeries(name=name, values=values.ravel().tolist()))
     return response
@@ -146,15 +177,23 @@ def maps_response(
             f"{len(heads)} heads at {len(steps)} steps; ask in several requests.",
         )
     store = _store(runs, run)
-    parts: list[bytes] = []
+    parts = _Parts()
     for step in steps:
-        found = _find(store, layer, step)
+        try:
+            found = _find(store, layer, step)
+        except StoreError as error:
+            for head in heads:
+                parts.add(
+                    pb.MapHeader(step=step, example=example, head=head, problem=str(error)), b""
+                )
+            continue
         entry = found.entry
         _check_below("example", example, entry.examples, layer, step)
+        _check_below("heads", max(heads), entry.heads, layer, step)
         query_length, key_length = found.lengths(example)
-        for head in heads:
-            _check_below("heads", head, entry.heads, layer, step)
-            blob = found.frame(example, head)
+        blobs = [found.frame(example, head) for head in heads]
+        parts.reserve(blobs)
+        for head, blob, frame in zip(heads, blobs, found.read(blobs), strict=True):
             header = pb.MapHeader(
                 step=step,
                 example=example,
@@ -170,8 +209,8 @@ def maps_response(
                 has_nonfinite=entry.has_nonfinite,
                 out_of_range=entry.out_of_range,
             )
-            parts.append(_part_of_blob(header, found, blob))
-    return b"".join(parts)
+            parts.add(header, frame)
+    return parts.body()
 
 
 def atlas_response(
@@ -185,21 +224,33 @@ def atlas_response(
         )
     store = _store(runs, run)
     layers = list(store.histories) if layer is None else [layer]
-    parts: list[bytes] = []
+    most_examples = 0
+    parts = _Parts()
     for name in layers:
         recorded = _history(store, name).at_or_before(step)
-        found = _find(store, name, recorded)
+        try:
+            found = _find(store, name, recorded)
+        except StoreError as error:
+            for b in examples:
+                header = pb.AtlasHeader(layer=name, step=recorded, example=b, problem=str(error))
+                parts.add(header, b"")
+            continue
         entry = found.entry
+        most_examples = max(most_examples, entry.examples)
         atlas = next((a for a in entry.atlases if a.size == size), None)
         if atlas is None:
             raise RequestError(
                 400,
                 f"size: expected one of {[a.size for a in entry.atlases]}, received {size}.",
             )
-        for b in examples:
-            if layer is None and b >= entry.examples:
-                continue  # layers may be recorded with different examples
-            _check_below("example", b, entry.examples, name, recorded)
+        if layer is None:  # layers may be recorded with different examples
+            shown = [b for b in examples if b < entry.examples]
+        else:
+            _check_below("example", max(examples), entry.examples, name, recorded)
+            shown = examples
+        blobs = [atlas.tiles[b] for b in shown]
+        parts.reserve(blobs)
+        for b, tiles in zip(shown, found.read(blobs), strict=True):
             query_length, key_length = found.lengths(b)
             header = pb.AtlasHeader(
                 layer=name,
@@ -213,19 +264,43 @@ def atlas_response(
                 key_length=key_length,
                 code_table=entry.code_table or code_table.CODE_TABLE_ID,
             )
-            parts.append(_part_of_blob(header, found, atlas.tiles[b]))
-    if not parts:
-        raise RequestError(404, f"example: no layer has example {min(examples)} at step {step}.")
-    return b"".join(parts)
+            parts.add(header, tiles)
+    if layer is None and 0 < most_examples <= max(examples):
+        raise RequestError(
+            404,
+            f"example: the layers have up to {most_examples}, numbered from 0; received "
+            f"{max(examples)}.",
+        )
+    return parts.body()
 
 
-def _part_of_blob(header: pb.MapHeader | pb.AtlasHeader, found: Found, blob: pb.Blob) -> bytes:
-    try:
-        (payload,) = read_blobs(found.data_path, [blob])
-    except StoreError as error:
-        header.problem, payload = str(error), b""
-    head = header.SerializeToString()
-    return _PART_LENGTHS.pack(len(head), len(payload)) + head + payload
+class _Parts:
+    """The parts of a response, one after the other."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._reserved = 0
+
+    def reserve(self, blobs: Sequence[pb.Blob]) -> None:
+        """Refuses what would not fit, before it is read."""
+        self._reserved += sum(blob.length for blob in blobs)
+        if self._reserved > MAX_BODY_BYTES:
+            raise RequestError(
+                400,
+                f"heads and steps: expected at most {MAX_BODY_BYTES >> 20} MiB in one request; ask "
+                "in several requests.",
+            )
+
+    def add(self, header: pb.MapHeader | pb.AtlasHeader, payload: bytes | StoreError) -> None:
+        """Adds a part; one that cannot be read says why."""
+        if isinstance(payload, StoreError):
+            header.problem, payload = str(payload), b""
+        head = header.SerializeToString()
+        self._pieces += (_PART_LENGTHS.pack(len(head), len(payload)), head, payload)
+
+    def body(self) -> bytes:
+        """All of them."""
+        return b"".join(self._pieces)
 
 
 def _store(runs: Runs, run: str) -> RunStore:

@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
@@ -26,6 +27,9 @@ INDEX_SUFFIX = ".index"
 DATA_SUFFIX = ".data"
 _LOCK_NAME = "attention.lock"
 _numbers = itertools.count()
+_STEM = re.compile(r"attention-(\d{17})-")
+_SEGMENT = re.compile(r"-s\d{8}$")
+_LAST_START = 10**17 - 1
 
 
 def store_directory(run_directory: str | os.PathLike[str]) -> Path:
@@ -33,13 +37,37 @@ def store_directory(run_directory: str | os.PathLike[str]) -> Path:
     return Path(run_directory) / STORE_PATH
 
 
-def new_stem() -> str:
+def new_stem(existing: Iterable[str]) -> str:
     """A file name, without suffix, that no other writer has.
 
-    It sorts by time of creation, and says which host and process wrote it.
+    It sorts behind those that exist, and says which host and process wrote it.
+
+    Args:
+        existing: Names of the files that are there. When the clock was set back since the latest of
+            them was made, the new name goes on from there: the order of the writers decides whose
+            entries are seen.
     """
+    matches = (_STEM.match(name) for name in existing)
+    latest = max((int(match[1]) for match in matches if match), default=0)
+    now = max(time.time_ns() // 1000, min(latest + 1, _LAST_START))
     host = re.sub(r"[^A-Za-z0-9.-]|tfevents", "_", socket.gethostname())[:64]
-    return f"attention-{time.time_ns() // 1000:017d}-{host}-{os.getpid()}-{next(_numbers)}"
+    return f"attention-{now:017d}-{host}-{os.getpid()}-{next(_numbers)}"
+
+
+def start_time_of(stem: str) -> float:
+    """When a writer was opened, in seconds since the epoch, as the names of its files say."""
+    match = _STEM.match(stem)
+    return int(match[1]) / 1e6 if match else 0.0
+
+
+def segment_stem(stem: str, number: int) -> str:
+    """A file name, without suffix, of one segment of a writer that cannot append to files."""
+    return f"{stem}-s{number:08d}"
+
+
+def writer_of(name: str) -> str:
+    """What the names of all files of one writer have in common."""
+    return _SEGMENT.sub("", name.removesuffix(INDEX_SUFFIX).removesuffix(DATA_SUFFIX))
 
 
 class WriterLock:

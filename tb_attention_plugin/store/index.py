@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import os
+import math
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
 from tb_attention_plugin.store import attention_pb2 as pb
-from tb_attention_plugin.store import files, tfrecord
+from tb_attention_plugin.store import files, limits, tfrecord
+from tb_attention_plugin.store.folder import Folder
 
 _CHUNK_BYTES = 4 << 20
-_ENTRY_LIMIT = 64 << 20
+
+
+class StoreError(Exception):
+    """Something stored cannot be read; the message is a sentence for people."""
 
 
 @dataclass
@@ -28,15 +31,17 @@ class Track:
         offsets: Where each entry's data starts in the index file.
         lengths: Bytes of each entry's data.
         example_changes: Steps at which tokens, lengths or shape differ from the entry before.
-        latest_examples: What says so: those of the latest entry.
+        first: The entry at the first step.
+        latest: The entry at the last of the example changes.
     """
 
+    first: pb.Entry
     steps: array[int] = field(default_factory=lambda: array("q"))
     wall_times: array[float] = field(default_factory=lambda: array("d"))
     offsets: array[int] = field(default_factory=lambda: array("Q"))
     lengths: array[int] = field(default_factory=lambda: array("Q"))
     example_changes: array[int] = field(default_factory=lambda: array("q"))
-    latest_examples: tuple[object, ...] = ()
+    latest: pb.Entry | None = None
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -45,85 +50,194 @@ class Track:
         """Number of entries at steps below a step."""
         return bisect_left(self.steps, step)
 
+    def append(self, entry: pb.Entry, offset: int, length: int) -> None:
+        """Takes in the next entry."""
+        if self.latest is None or not same_examples(entry, self.latest):
+            self.example_changes.append(entry.step)
+            self.latest = entry
+        self.steps.append(entry.step)
+        self.wall_times.append(entry.wall_time)
+        self.offsets.append(offset)
+        self.lengths.append(length)
+
+
+def same_examples(one: pb.Entry, other: pb.Entry) -> bool:
+    """Whether two entries have the same examples: shape, lengths and tokens."""
+    return (
+        one.examples == other.examples
+        and one.queries == other.queries
+        and one.keys == other.keys
+        and one.query_lengths == other.query_lengths
+        and one.key_lengths == other.key_lengths
+        and _same_tokens(one.query_tokens, other.query_tokens)
+        and _same_tokens(one.key_tokens, other.key_tokens)
+    )
+
+
+def _same_tokens(one: pb.Blob, other: pb.Blob) -> bool:
+    # Not by offset: every file holds tokens of its own. An absent table is all zeros.
+    return one.crc32 == other.crc32 and one.length == other.length
+
 
 class IndexFile:
     """One index file.
 
     Args:
-        path: Of the file.
+        folder: Where it lies.
+        name: Of the file.
 
     Attributes:
+        name: Of the file.
+        data_name: Of the file with its data.
         tracks: Of each layer, in the order in which the layers first appeared.
         start_time: When the writer was opened, in seconds since the epoch; 0 until it is known.
-        problem: A sentence for people when the file is damaged, else None.
+        size: Of the file at the last refresh.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.data_path = path.with_suffix(files.DATA_SUFFIX)
+    def __init__(self, folder: Folder, name: str) -> None:
+        self.folder = folder
+        self.name = name
+        self.data_name = name.removesuffix(files.INDEX_SUFFIX) + files.DATA_SUFFIX
+        self._reset()
+
+    def _reset(self) -> None:
         self.tracks: dict[str, Track] = {}
         self.start_time = 0.0
-        self.problem: str | None = None
         self._position = 0
+        self.size = 0
+        self._end: str | None = None  # why nothing beyond the position can be read
+        self._left_out = 0
+        self._first_left_out = ""
 
-    def refresh(self) -> bool:
+    @property
+    def problem(self) -> str | None:
+        """A sentence for people when the file is damaged, else None."""
+        sentences: list[str] = []
+        if self._left_out:
+            entries = "entry is" if self._left_out == 1 else "entries are"
+            sentences.append(
+                f"{self.name}: {self._left_out:,} {entries} left out, the first because it claims "
+                f"{self._first_left_out}."
+            )
+        if self._end:
+            sentences.append(
+                f"{self.name} cannot be read beyond byte {self._position}: {self._end} What lies "
+                "before it is shown."
+            )
+        return " ".join(sentences) or None
+
+    def refresh(self, size: int) -> bool:
         """Reads what was appended since the last call.
 
         A record that is not complete yet is left for the next call: a torn tail is never an error.
 
+        Args:
+            size: Of the file now.
+
         Returns:
             Whether there is anything new.
+
+        Raises:
+            OSError: The file cannot be read.
         """
-        if self.problem is not None or os.path.getsize(self.path) == self._position:
+        if size == self.size:
             return False
-        before = self._position
+        before = self._position, self._end
+        if size < self.size:  # nobody shortens an index: it was replaced by another one
+            self._reset()
+            before = -1, None
+        if self._end is None:
+            try:
+                for offset, data in self._new_records(size):
+                    self._take(offset, data)
+            except (tfrecord.DamagedRecordError, _UnknownVersionError) as error:
+                self._end = str(error)
+        self.size = size
+        return before != (self._position, self._end)
+
+    def _new_records(self, size: int) -> Iterator[tuple[int, bytes]]:
+        buffer, at, read = b"", 0, self._position
+        while read < size:
+            (chunk,) = self.folder.read(self.name, [(read, min(_CHUNK_BYTES, size - read))])
+            if not chunk:
+                return
+            read += len(chunk)
+            buffer, at = buffer[at:] + chunk, 0
+            while True:
+                data = tfrecord.unframe(buffer, at, limit=limits.MAX_RECORD_BYTES)
+                if data is None:
+                    break
+                yield self._position + tfrecord.HEADER_BYTES, data
+                length = len(data) + tfrecord.FRAMING_BYTES
+                self._position += length
+                at += length
+
+    def _take(self, offset: int, data: bytes) -> None:
+        problem = limits.fields_problem(data)
+        if problem is not None:
+            self._leave_out(problem)
+            return
         try:
-            for offset, data in self._new_records():
-                self._take(offset, pb.IndexRecord.FromString(data), len(data))
-        except (tfrecord.DamagedRecordError, DecodeError, _UnknownVersionError) as error:
-            self.problem = (
-                f"{self.path.name} cannot be read beyond byte {self._position}: {error} What lies "
-                "before it is shown."
-            )
-            return True
-        return self._position != before
-
-    def _new_records(self) -> Iterator[tuple[int, bytes]]:
-        with open(self.path, "rb") as file:
-            file.seek(self._position)
-            buffer, at = b"", 0
-            while chunk := file.read(_CHUNK_BYTES):
-                buffer, at = buffer[at:] + chunk, 0
-                while (data := tfrecord.unframe(buffer, at, limit=_ENTRY_LIMIT)) is not None:
-                    yield self._position + tfrecord.HEADER_BYTES, data
-                    size = len(data) + tfrecord.FRAMING_BYTES
-                    self._position += size
-                    at += size
-
-    def _take(self, offset: int, record: pb.IndexRecord, length: int) -> None:
+            record = pb.IndexRecord.FromString(data)
+        except DecodeError:
+            self._leave_out("what is no protobuf message")
+            return
         kind = record.WhichOneof("record")
-        if kind == "header":
-            if record.header.version > files.FORMAT_VERSION:
-                raise _UnknownVersionError(
-                    f"It has format {record.header.version} and this version reads up to "
-                    f"{files.FORMAT_VERSION}: upgrade tb-attention-plugin."
-                )
-            self.start_time = record.header.start_time
-        elif kind == "entry":
-            entry = record.entry
-            track = self.tracks.setdefault(entry.layer, Track())
-            if track.steps and entry.step <= track.steps[-1]:
-                raise tfrecord.DamagedRecordError(
-                    f"The steps of layer {entry.layer!r} do not ascend."
-                )
-            examples = _examples_identity(entry)
-            if examples != track.latest_examples:
-                track.example_changes.append(entry.step)
-                track.latest_examples = examples
-            track.steps.append(entry.step)
-            track.wall_times.append(entry.wall_time)
-            track.offsets.append(offset)
-            track.lengths.append(length)
+        if kind == "entry":
+            self._take_entry(record.entry, offset, len(data))
+        elif kind == "header":
+            self._take_header(record.header)
+
+    def _take_header(self, header: pb.Header) -> None:
+        if header.version > files.FORMAT_VERSION:
+            raise _UnknownVersionError(
+                f"It has format {header.version} and this version reads up to "
+                f"{files.FORMAT_VERSION}: upgrade tb-attention-plugin."
+            )
+        # Comparing with NaN would leave the order of the files to chance.
+        self.start_time = header.start_time if math.isfinite(header.start_time) else 0.0
+
+    def _take_entry(self, entry: pb.Entry, offset: int, length: int) -> None:
+        problem = limits.glance_problem(entry)
+        track = self.tracks.get(entry.layer)
+        if problem is None and track is not None and entry.step <= track.steps[-1]:
+            problem = f"step {entry.step} of layer {entry.layer!r} after step {track.steps[-1]}"
+        if problem is None and track is None and len(self.tracks) >= limits.MAX_LAYERS:
+            problem = f"to be of one more layer than the {limits.MAX_LAYERS:,} that are possible"
+        if problem is not None:
+            self._leave_out(problem)
+            return
+        if track is None:
+            track = self.tracks[entry.layer] = Track(entry)
+        track.append(entry, offset, length)
+
+    def _leave_out(self, claim: str) -> None:
+        self._first_left_out = self._first_left_out or claim
+        self._left_out += 1
+
+    def entries(self, track: Track, positions: range) -> Iterator[pb.Entry | StoreError]:
+        """Reads entries of a track, with few reads where they lie close together.
+
+        Args:
+            track: Of the entries' layer.
+            positions: Of the entries in the track, ascending by 1.
+
+        Yields:
+            Each entry, or why it cannot be used.
+        """
+        for group in _groups(track, positions):
+            start = track.offsets[group[0]]
+            length = track.offsets[group[-1]] + track.lengths[group[-1]] - start
+            try:
+                (chunk,) = self.folder.read(self.name, [(start, length)])
+            except OSError as error:
+                reason = StoreError(f"{self.name} cannot be read: {error.strerror}.")
+                yield from (reason for _ in group)
+                continue
+            for position in group:
+                at = track.offsets[position] - start
+                data = chunk[at : at + track.lengths[position]]
+                yield self._parsed(data, track.steps[position])
 
     def entry(self, track: Track, position: int) -> pb.Entry:
         """Reads one entry.
@@ -134,22 +248,39 @@ class IndexFile:
 
         Returns:
             The entry.
+
+        Raises:
+            StoreError: It cannot be read, or contradicts itself.
         """
-        with open(self.path, "rb") as file:
-            data = os.pread(file.fileno(), track.lengths[position], track.offsets[position])
-        return pb.IndexRecord.FromString(data).entry
+        (entry,) = self.entries(track, range(position, position + 1))
+        if isinstance(entry, StoreError):
+            raise entry
+        return entry
+
+    def _parsed(self, data: bytes, step: int) -> pb.Entry | StoreError:
+        try:
+            entry = pb.IndexRecord.FromString(data).entry
+        except DecodeError:
+            entry = pb.Entry(step=-1)
+        if entry.step != step:  # it was checked when it was indexed
+            return StoreError(f"{self.name} was changed while it was open; reload to read it anew.")
+        if problem := limits.entry_problem(entry):
+            return StoreError(f"{self.name}: the entry of step {step} claims {problem}.")
+        return entry
 
 
-def _examples_identity(entry: pb.Entry) -> tuple[object, ...]:
-    return (
-        entry.examples,
-        entry.queries,
-        entry.keys,
-        tuple(entry.query_lengths),
-        tuple(entry.key_lengths),
-        entry.query_tokens.offset if entry.HasField("query_tokens") else None,
-        entry.key_tokens.offset if entry.HasField("key_tokens") else None,
-    )
+def _groups(track: Track, positions: range) -> Iterator[range]:
+    """Splits positions so that a group spans at most a chunk, and holds few entries of others."""
+    start = positions.start
+    wanted = 0
+    for position in positions:
+        span = track.offsets[position] + track.lengths[position] - track.offsets[start]
+        wanted += track.lengths[position]
+        if position > start and (span > _CHUNK_BYTES or span > 32 * wanted):
+            yield range(start, position)
+            start, wanted = position, track.lengths[position]
+    if start < positions.stop:
+        yield range(start, positions.stop)
 
 
 class _UnknownVersionError(ValueError):

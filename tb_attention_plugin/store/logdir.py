@@ -3,28 +3,84 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from tb_attention_plugin.store import files
+from tb_attention_plugin.store.folder import Folder, LocalFolder
 from tb_attention_plugin.store.run import RunStore
 
-_RESCAN_SECONDS = 2.0
+RESCAN_SECONDS = 2.0
+
+
+class Root(Protocol):
+    """A directory below which runs lie.
+
+    Attributes:
+        interval: Seconds for which what was found counts as fresh.
+    """
+
+    interval: float
+
+    def stores(self) -> tuple[dict[str, Folder], list[str]]:
+        """The folders of all stores by the path of their run, and sentences about problems."""
+        ...
+
+
+class LocalRoot:
+    """A directory of this machine. What lies outside of it is not read, whatever links say.
+
+    Args:
+        path: Of the directory; it need not exist yet, and may be a link itself.
+    """
+
+    interval = 0.0
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def stores(self) -> tuple[dict[str, Folder], list[str]]:
+        """The folders of all stores; see `Root`."""
+        found: dict[str, Folder] = {}
+        problems: list[str] = []
+        real_root = os.path.realpath(self.path)
+        for directory, subdirectories, _ in os.walk(self.path):
+            subdirectories.sort()
+            if "plugins" not in subdirectories:
+                continue
+            subdirectories.remove("plugins")
+            store = files.store_directory(directory)
+            if not store.is_dir():
+                continue
+            name = Path(directory).relative_to(self.path).as_posix()
+            real = os.path.realpath(store)
+            if real.startswith(os.path.join(real_root, "")):
+                found[name] = LocalFolder(real)
+            else:
+                problems.append(
+                    f"Run {name}: {files.STORE_PATH} is a link out of the log directory, which is "
+                    "not followed."
+                )
+        return found, problems
 
 
 class LogDirectory:
     """All runs with recorded attention below some directories; safe to use from several threads.
 
     Args:
-        roots: Directories by the name that precedes their runs' names; `""` adds nothing.
+        roots: By the name that precedes their runs' names; `""` adds nothing.
     """
 
-    def __init__(self, roots: dict[str, Path]) -> None:
+    def __init__(self, roots: Mapping[str, Root]) -> None:
         self._roots = roots
         self._runs: dict[str, RunStore] = {}
         self._lock = threading.Lock()
         self._scanned = -float("inf")
+        self.problems: list[str] = []
 
     def runs(self) -> dict[str, RunStore]:
         """The stores of all runs by their names, refreshed.
@@ -32,26 +88,46 @@ class LogDirectory:
         Directories are looked for at most every two seconds: several requests come at once.
         """
         with self._lock:
-            if time.monotonic() - self._scanned > _RESCAN_SECONDS:
-                found = self._scan()
-                self._runs = {name: self._runs.get(name) or RunStore(found[name]) for name in found}
-                self._scanned = time.monotonic()
+            if time.monotonic() - self._scanned > RESCAN_SECONDS:
+                self._scan()
             runs = self._runs
         for store in runs.values():
             store.refresh()
         return runs
 
-    def _scan(self) -> dict[str, Path]:
-        found: dict[str, Path] = {}
+    def run(self, name: str) -> RunStore | None:
+        """The store of one run, refreshed; None when there is no such run."""
+        with self._lock:
+            if name not in self._runs:
+                self._scan()
+            store = self._runs.get(name)
+        if store is not None:
+            store.refresh()
+        return store
+
+    def rescan(self) -> None:
+        """Looks for new directories at the next occasion."""
+        with self._lock:
+            self._scanned = -float("inf")
+
+    def _scan(self) -> None:
+        runs: dict[str, RunStore] = {}
+        problems: list[str] = []
         for prefix, root in self._roots.items():
-            for directory, subdirectories, _ in os.walk(root):
-                subdirectories.sort()
-                if "plugins" in subdirectories:
-                    subdirectories.remove("plugins")
-                    if files.store_directory(directory).is_dir():
-                        name = Path(directory).relative_to(root).as_posix()
-                        found[_join(prefix, name)] = Path(directory)
-        return dict(sorted(found.items()))
+            try:
+                stores, of_root = root.stores()
+            except OSError as error:
+                problems.append(f"{prefix or 'The log directory'} cannot be read: {error}.")
+                continue
+            problems += of_root
+            for path, folder in stores.items():
+                name = _join(prefix, path)
+                known = self._runs.get(name)
+                same = known is not None and known.folder == folder
+                runs[name] = known if known and same else RunStore(folder, interval=root.interval)
+        self._runs = dict(sorted(runs.items()))
+        self.problems = problems
+        self._scanned = time.monotonic()
 
 
 def _join(prefix: str, name: str) -> str:
@@ -60,7 +136,12 @@ def _join(prefix: str, name: str) -> str:
     return prefix if name == "." else f"{prefix}/{name}"
 
 
-def roots_of(logdir: str, logdir_spec: str) -> dict[str, Path]:
+def root_at(path: str) -> Root:
+    """The root at a path as a person gives it: relative, with `~`, or a URL such as `s3://…`."""
+    return LocalRoot(Path(path).expanduser().absolute())
+
+
+def roots_of(logdir: str, logdir_spec: str) -> dict[str, Root]:
     """Where TensorBoard looks for runs, from its flags as they were given.
 
     Args:
@@ -68,14 +149,17 @@ def roots_of(logdir: str, logdir_spec: str) -> dict[str, Path]:
         logdir_spec: `--logdir_spec`, comma-separated directories, each with an optional `name:`.
 
     Returns:
-        Directories by the name that precedes their runs' names.
+        Roots by the name that precedes their runs' names.
     """
     if logdir:
-        return {"": Path(logdir).expanduser().absolute()}
-    roots: dict[str, Path] = {}
+        return {"": root_at(logdir)}
+    roots: dict[str, Root] = {}
     for part in filter(None, logdir_spec.split(",")):
         name, colon, path = part.partition(":")
-        if not colon or "/" in name:  # as TensorBoard: no name, or the colon of a URL or drive
-            name, path = part, part
-        roots[name] = Path(path).expanduser().absolute()
+        if not colon or "/" in name or _SCHEME.match(part):
+            name, path = part, part  # as TensorBoard: no name, or the colon of a URL or a drive
+        roots[name] = root_at(path)
     return roots
+
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[A-Za-z]:\\")

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tb_attention_plugin.store import codec
-from tb_attention_plugin.store.logdir import LogDirectory
-from tb_attention_plugin.store.run import Found, History, RunStore, read_blobs
+from tb_attention_plugin.store.history import History
+from tb_attention_plugin.store.logdir import LocalRoot, LogDirectory
+from tb_attention_plugin.store.metric_series import stack_metrics
+from tb_attention_plugin.store.run import Found, RunStore, StoreError
 
 
 class AttentionReader:
@@ -38,10 +40,11 @@ class AttentionReader:
                 f"logdir: expected a directory as for `tensorboard --logdir`, received "
                 f"{str(logdir)!r}, which does not exist."
             )
-        self._logs = LogDirectory({"": root})
+        self._logs = LogDirectory({"": LocalRoot(root.absolute())})
 
     def runs(self) -> list[str]:
         """Names of the runs, sorted."""
+        self._logs.rescan()
         return list(self._logs.runs())
 
     def layers(self, run: str) -> list[str]:
@@ -85,14 +88,21 @@ class AttentionReader:
         _, found = self._found(run, layer, step)
         entry = found.entry
         B, H = entry.examples, entry.heads
-        frames = read_blobs(
-            found.data_path, [found.frame(b, h) for b in range(B) for h in range(H)]
-        )
-        maps = [
-            codec.decode_frame(frame, entry.encoding, entry.queries, entry.keys, entry.code_table)
-            for frame in frames
-        ]
-        return np.stack(maps).reshape(B, H, entry.queries, entry.keys)
+        frames = found.read([found.frame(b, h) for b in range(B) for h in range(H)])
+        out = np.empty((B * H, entry.queries, entry.keys), np.float32)
+        for i, frame in enumerate(frames):
+            if isinstance(frame, StoreError):
+                raise frame
+            try:
+                out[i] = codec.decode_frame(
+                    frame, entry.encoding, entry.queries, entry.keys, entry.code_table
+                )
+            except ValueError as error:
+                raise StoreError(
+                    f"weights: the map of example {i // H}, head {i % H} at step {step} cannot be "
+                    f"decoded. {error}"
+                ) from error
+        return out.reshape(B, H, entry.queries, entry.keys)
 
     def metrics(self, run: str, layer: str) -> dict[str, NDArray[np.float32]]:
         """Metrics of every recorded step.
@@ -101,13 +111,13 @@ class AttentionReader:
             Each metric's name and its float32 `[steps, B, H]`; NaN where a step has none.
         """
         store, _ = self._history(run, layer)
-        return stack_metrics(store, layer)
+        return stack_metrics(store.entries(layer))
 
     def _store(self, run: str) -> RunStore:
-        runs = self._logs.runs()
-        if run not in runs:
-            raise LookupError(f"run: expected one of {list(runs)}, received {run!r}.")
-        return runs[run]
+        store = self._logs.run(run)
+        if store is None:
+            raise LookupError(f"run: expected one of {self.runs()}, received {run!r}.")
+        return store
 
     def _history(self, run: str, layer: str) -> tuple[RunStore, History]:
         store = self._store(run)
@@ -127,21 +137,3 @@ class AttentionReader:
                 f"one before it is {history.at_or_before(step)} of {len(history.steps)}."
             )
         return store, found
-
-
-def stack_metrics(store: RunStore, layer: str) -> dict[str, NDArray[np.float32]]:
-    """Metrics of all visible entries of a layer, `[steps, B, H]` each; NaN where one is missing.
-
-    Where the number of examples or heads changed over time, the array holds the most there were.
-    """
-    entries = store.entries(layer)
-    B = max(entry.examples for entry in entries)
-    H = max(entry.heads for entry in entries)
-    series: dict[str, NDArray[np.float32]] = {}
-    for i, entry in enumerate(entries):
-        for metric in entry.metrics:
-            if metric.name not in series:
-                series[metric.name] = np.full((len(entries), B, H), np.nan, np.float32)
-            values = np.array(metric.values, np.float32).reshape(entry.examples, entry.heads)
-            series[metric.name][i, : entry.examples, : entry.heads] = values
-    return series

@@ -1,84 +1,27 @@
-"""One run's store: several index files seen as one history per layer."""
+"""One run's store: several index files, and the data that belongs to them."""
 
 from __future__ import annotations
 
-import bisect
 import threading
+import time
 import zlib
 from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
+
 from tb_attention_plugin.store import attention_pb2 as pb
-from tb_attention_plugin.store import codec, files
-from tb_attention_plugin.store.index import IndexFile, Track
+from tb_attention_plugin.store import codec, files, limits
+from tb_attention_plugin.store.folder import Folder, LocalFolder
+from tb_attention_plugin.store.history import History, StoredHistory
+from tb_attention_plugin.store.index import IndexFile, StoreError, Track
+
+__all__ = ["Found", "RunStore", "StoreError"]
 
 _ENTRIES_IN_MEMORY = 512
-_TOKEN_TABLES_IN_MEMORY = 32
-_TOKEN_TABLE_LIMIT = 256 << 20
-
-
-class StoreError(Exception):
-    """Something stored cannot be read; the message is a sentence for people."""
-
-
-@dataclass(frozen=True)
-class Span:
-    """The visible entries of one layer in one index file: the first `count` of its track."""
-
-    file: IndexFile
-    track: Track
-    count: int
-
-
-@dataclass(frozen=True)
-class History:
-    """What is to be seen of one layer.
-
-    A training that goes on from an earlier step writes to new files, whose entries supersede the
-    older ones from their first step on, as TensorBoard does. Nothing is deleted.
-
-    Attributes:
-        spans: From the oldest file to the newest; their steps ascend throughout.
-        steps: All of them.
-        wall_times: Of each step.
-        generation: Differs when steps that were visible before were superseded.
-    """
-
-    spans: tuple[Span, ...]
-    steps: list[int]
-    wall_times: list[float]
-    generation: str
-
-    @staticmethod
-    def of(tracks: list[tuple[IndexFile, Track]]) -> History:
-        """The history of a layer from its tracks, oldest file first."""
-        spans: list[Span] = []
-        first_newer = 1 << 63
-        for file, track in reversed(tracks):
-            spans.insert(0, Span(file, track, track.count_before(first_newer)))
-            first_newer = min(first_newer, track.steps[0])
-        spans = [span for span in spans if span.count]
-        closed = [(span.file.path.name, span.count) for span in spans[:-1]]
-        identity = repr((closed, spans[-1].file.path.name)).encode()
-        return History(
-            spans=tuple(spans),
-            steps=[s for span in spans for s in span.track.steps[: span.count]],
-            wall_times=[t for span in spans for t in span.track.wall_times[: span.count]],
-            generation=f"{zlib.crc32(identity):08x}",
-        )
-
-    def at_or_before(self, step: int) -> int:
-        """The latest recorded step at or before a step; the first one when there is none."""
-        return self.steps[max(0, bisect.bisect_right(self.steps, step) - 1)]
-
-    def locate(self, step: int) -> tuple[Span, int] | None:
-        """The span that holds a step, and the entry's position in its track."""
-        for span in self.spans:
-            position = span.track.count_before(step)
-            if position < span.count and span.track.steps[position] == step:
-                return span, position
-        return None
+_TOKEN_BYTES_IN_MEMORY = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -86,7 +29,8 @@ class Found:
     """An entry and the file with its data."""
 
     entry: pb.Entry
-    data_path: Path
+    folder: Folder
+    data_name: str
 
     def lengths(self, example: int) -> tuple[int, int]:
         """Valid queries and keys of an example."""
@@ -105,54 +49,110 @@ class Found:
             crc32=self.entry.frame_crc32s[at],
         )
 
+    def read(self, blobs: Sequence[pb.Blob]) -> list[bytes | StoreError]:
+        """Reads stretches of the data file, and nothing else of it.
+
+        Returns:
+            The bytes of each, or why they cannot be used: one damaged map does not hide the others.
+        """
+        try:
+            parts = self.folder.read(self.data_name, [(b.offset, b.length) for b in blobs])
+        except OSError as error:
+            reason = error.strerror or str(error)
+            return [StoreError(f"{self.data_name} cannot be read: {reason}.") for _ in blobs]
+        return [self._checked(part, blob) for part, blob in zip(parts, blobs, strict=True)]
+
+    def read_one(self, blob: pb.Blob) -> bytes:
+        """Reads one stretch of the data file.
+
+        Raises:
+            StoreError: It is missing or its checksum differs.
+        """
+        (data,) = self.read([blob])
+        if isinstance(data, StoreError):
+            raise data
+        return data
+
+    def _checked(self, data: bytes, blob: pb.Blob) -> bytes | StoreError:
+        if len(data) != blob.length:
+            return StoreError(
+                f"{self.data_name} ends at byte {blob.offset + len(data)}, before the data it "
+                "should hold: the file was copied in part."
+            )
+        if (crc := zlib.crc32(data)) != blob.crc32:
+            return StoreError(
+                f"The stored data fails its checksum (crc32 {crc:08x}, expected {blob.crc32:08x}, "
+                f"{blob.length:,} bytes): the file was changed or copied in part."
+            )
+        return data
+
 
 class RunStore:
     """The store of one run; safe to use from several threads.
 
     Args:
-        run_directory: Directory of the run.
+        place: Directory of the run, or the folder of its store.
+        interval: Seconds for which what was found counts as fresh.
     """
 
-    def __init__(self, run_directory: Path) -> None:
-        self.directory = files.store_directory(run_directory)
+    def __init__(self, place: Path | Folder, *, interval: float = 0) -> None:
+        self.folder = (
+            LocalFolder(files.store_directory(place)) if isinstance(place, Path) else place
+        )
+        self._interval = interval
+        self._refreshed = -float("inf")
         self._files: dict[str, IndexFile] = {}
-        self._histories: dict[str, History] = {}
+        self._unreadable: dict[str, str] = {}
+        self._histories: dict[str, StoredHistory] = {}
         self._entries: OrderedDict[tuple[str, int], pb.Entry] = OrderedDict()
-        self._tokens: OrderedDict[tuple[Path, int], pb.TokenTable] = OrderedDict()
+        self._tokens: OrderedDict[tuple[str, int], tuple[int, pb.TokenTable]] = OrderedDict()
         self._lock = threading.RLock()
 
     def refresh(self) -> None:
         """Takes in what was written since the last call."""
         with self._lock:
-            changed = False
+            if time.monotonic() - self._refreshed < self._interval:
+                return
+            self._refreshed = time.monotonic()
+            self._unreadable.clear()
             try:
-                names = sorted(p.name for p in self.directory.glob("*" + files.INDEX_SUFFIX))
-            except OSError:
-                names = []
-            if gone := self._files.keys() - names:
-                changed = True
-                for name in gone:
-                    del self._files[name]
-                self._entries.clear()
-                self._tokens.clear()
-            for name in names:
-                file = self._files.setdefault(name, IndexFile(self.directory / name))
+                sizes = self.folder.sizes()
+            except FileNotFoundError:
+                sizes = {}
+            except OSError as error:
+                self._unreadable[""] = f"The store cannot be read: {error.strerror or error}."
+                return
+            sizes = {n: size for n, size in sizes.items() if n.endswith(files.INDEX_SUFFIX)}
+            changed = self._forget(self._files.keys() - sizes)
+            for name in sorted(sizes):
+                file = self._files.setdefault(name, IndexFile(self.folder, name))
+                if sizes[name] < file.size:  # another file of this name
+                    self._entries.clear()
+                    self._tokens.clear()
                 try:
-                    changed |= file.refresh()
+                    changed |= file.refresh(sizes[name])
                 except OSError as error:
-                    file.problem = f"{name} cannot be read: {error.strerror}."
+                    self._unreadable[name] = f"{name} cannot be read: {error.strerror or error}."
             if changed:
                 self._histories = self._make_histories()
 
-    def _make_histories(self) -> dict[str, History]:
+    def _forget(self, gone: set[str]) -> bool:
+        for name in gone:
+            del self._files[name]
+        if gone:
+            self._entries.clear()
+            self._tokens.clear()
+        return bool(gone)
+
+    def _make_histories(self) -> dict[str, StoredHistory]:
         tracks: dict[str, list[tuple[IndexFile, Track]]] = {}
-        for file in sorted(self._files.values(), key=lambda f: (f.start_time, f.path.name)):
+        for file in sorted(self._files.values(), key=lambda f: (f.start_time, f.name)):
             for layer, track in file.tracks.items():
                 tracks.setdefault(layer, []).append((file, track))
-        return {layer: History.of(of_layer) for layer, of_layer in tracks.items()}
+        return {layer: StoredHistory.of(of_layer) for layer, of_layer in tracks.items()}
 
     @property
-    def histories(self) -> dict[str, History]:
+    def histories(self) -> Mapping[str, History]:
         """The history of each layer, as of the last refresh."""
         return self._histories
 
@@ -160,41 +160,43 @@ class RunStore:
     def problems(self) -> list[str]:
         """Sentences about index files that cannot be read."""
         with self._lock:
-            return [file.problem for file in self._files.values() if file.problem]
+            damaged = [file.problem for file in self._files.values() if file.problem]
+            return [*self._unreadable.values(), *damaged]
 
     def find(self, layer: str, step: int) -> Found | None:
-        """The entry of a layer at a recorded step, or None."""
+        """The entry of a layer at a recorded step, or None.
+
+        Raises:
+            StoreError: The entry cannot be read.
+        """
         history = self._histories.get(layer)
         located = history.locate(step) if history else None
         if located is None:
             return None
         span, position = located
-        key = (span.file.path.name, span.track.offsets[position])
+        key = (span.file.name, span.track.offsets[position])
         with self._lock:
-            entry = self._entries.pop(key, None)
-            if entry is None:
-                entry = span.file.entry(span.track, position)
+            entry = self._entries.get(key)
+        if entry is None or entry.step != step:
+            entry = span.file.entry(span.track, position)
+        with self._lock:
             self._entries[key] = entry
+            self._entries.move_to_end(key)
             while len(self._entries) > _ENTRIES_IN_MEMORY:
                 self._entries.popitem(last=False)
-        return Found(entry, span.file.data_path)
+        return Found(entry, self.folder, span.file.data_name)
 
-    def example_steps(self, layer: str) -> list[int]:
-        """Steps at which tokens or lengths differ from the record before; the first one is."""
-        steps: list[int] = []
+    def entries(self, layer: str) -> Iterator[pb.Entry | StoreError]:
+        """All visible entries of a layer, read anew: each, or why it cannot be used."""
         for span in self._histories[layer].spans:
-            changes = span.track.example_changes
-            steps.extend(step for step in changes if step <= span.track.steps[span.count - 1])
-        return steps
+            yield from span.file.entries(span.track, range(span.count))
 
-    def entries(self, layer: str) -> list[pb.Entry]:
-        """All visible entries of a layer, read anew."""
-        history = self._histories[layer]
-        return [
-            span.file.entry(span.track, position)
-            for span in history.spans
-            for position in range(span.count)
-        ]
+    def found(self, layer: str) -> Iterator[Found]:
+        """All visible entries of a layer that can be used, with the files of their data."""
+        for span in self._histories[layer].spans:
+            for entry in span.file.entries(span.track, range(span.count)):
+                if not isinstance(entry, StoreError):
+                    yield Found(entry, self.folder, span.file.data_name)
 
     def tokens(self, found: Found, side: str) -> pb.TokenTable | None:
         """Tokens of one side of an entry.
@@ -204,63 +206,43 @@ class RunStore:
             side: `"query_tokens"` or `"key_tokens"`.
 
         Returns:
-            The table, or None when no tokens were recorded.
+            The table, with a list for each example, or None when no tokens were recorded.
 
         Raises:
             StoreError: The table cannot be read.
         """
-        if not found.entry.HasField(side):
+        entry = found.entry
+        if not entry.HasField(side):
             return None
-        blob: pb.Blob = getattr(found.entry, side)
-        key = (found.data_path, blob.offset)
+        blob: pb.Blob = getattr(entry, side)
+        key = (found.data_name, blob.offset)
         with self._lock:
-            if key in self._tokens:
-                self._tokens.move_to_end(key)
-                return self._tokens[key]
-        (data,) = read_blobs(found.data_path, [blob])
-        size = int.from_bytes(data[:8], "little")
-        if size > _TOKEN_TABLE_LIMIT:
-            raise StoreError(f"The tokens claim {size} bytes, more than can be.")
-        table = pb.TokenTable.FromString(codec.inflate(data[8:], size))
+            size, table = self._tokens.get(key, (0, None))
+        if table is None:
+            size, table = _token_table(found.read_one(blob))
+        limit = entry.queries if side == "query_tokens" else entry.keys
+        if len(table.examples) != entry.examples or any(
+            len(example.tokens) > limit for example in table.examples
+        ):
+            raise StoreError(
+                f"{found.data_name}: the {side.replace('_', ' ')} are not those of "
+                f"{entry.examples} examples of up to {limit} positions."
+            )
         with self._lock:
-            self._tokens[key] = table
-            while len(self._tokens) > _TOKEN_TABLES_IN_MEMORY:
+            self._tokens[key] = size, table
+            self._tokens.move_to_end(key)
+            while sum(size for size, _ in self._tokens.values()) > _TOKEN_BYTES_IN_MEMORY:
                 self._tokens.popitem(last=False)
         return table
 
 
-def read_blobs(path: Path, blobs: list[pb.Blob]) -> list[bytes]:
-    """Reads stretches of a data file, and nothing else of it.
-
-    Args:
-        path: Of the data file.
-        blobs: The stretches.
-
-    Returns:
-        Their bytes.
-
-    Raises:
-        StoreError: One is missing or its checksum differs.
-    """
-    out: list[bytes] = []
+def _token_table(data: bytes) -> tuple[int, pb.TokenTable]:
+    size = int.from_bytes(data[:8], "little")
+    if size > limits.MAX_TOKEN_BYTES:
+        raise StoreError(
+            f"The tokens claim {size:,} bytes; at most {limits.MAX_TOKEN_BYTES:,} are possible."
+        )
     try:
-        with open(path, "rb", buffering=0) as file:
-            size = file.seek(0, 2)
-            for blob in blobs:
-                if blob.offset + blob.length > size:
-                    raise StoreError(
-                        f"{path.name} ends at byte {size}, before the data it should hold: the "
-                        "file was copied in part."
-                    )
-                file.seek(blob.offset)
-                data = file.read(blob.length)
-                if zlib.crc32(data) != blob.crc32:
-                    raise StoreError(
-                        f"The stored data fails its checksum (crc32 {zlib.crc32(data):08x}, "
-                        f"expected {blob.crc32:08x}, {blob.length:,} bytes): the file was changed "
-                        "or copied in part."
-                    )
-                out.append(data)
-    except OSError as error:
-        raise StoreError(f"{path.name} cannot be read: {error.strerror}.") from error
-    return out
+        return size, pb.TokenTable.FromString(codec.inflate(data[8:], size))
+    except (ValueError, DecodeError) as error:
+        raise StoreError(f"The tokens cannot be decoded: {error}") from error

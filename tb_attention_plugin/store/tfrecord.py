@@ -13,19 +13,21 @@ import google_crc32c
 
 _LENGTH = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
+_HEADER = struct.Struct("<QI")
 HEADER_BYTES = 12
 FRAMING_BYTES = HEADER_BYTES + 4
 
 
-def _masked_crc32c(data: bytes) -> bytes:
+def _masked_crc32c(data: bytes) -> int:
     crc = int(google_crc32c.value(data))
-    return _CRC.pack((((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
+    return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def frame(data: bytes) -> bytes:
     """One record as it lies in the file."""
     length = _LENGTH.pack(len(data))
-    return b"".join((length, _masked_crc32c(length), data, _masked_crc32c(data)))
+    header = _HEADER.pack(len(data), _masked_crc32c(length))
+    return b"".join((header, data, _CRC.pack(_masked_crc32c(data))))
 
 
 class DamagedRecordError(ValueError):
@@ -49,16 +51,15 @@ def unframe(buffer: bytes, position: int, *, limit: int) -> bytes | None:
     start = position + HEADER_BYTES
     if len(buffer) < start:
         return None
-    header = buffer[position : position + 8]
-    if buffer[position + 8 : start] != _masked_crc32c(header):
+    length, crc = _HEADER.unpack_from(buffer, position)
+    if crc != _masked_crc32c(buffer[position : position + 8]):
         raise DamagedRecordError("The checksum of a record's length differs.")
-    (length,) = _LENGTH.unpack(header)
     if length > limit:
         raise DamagedRecordError(f"A record claims {length} bytes; at most {limit} are possible.")
     end = start + length
     if len(buffer) < end + 4:
         return None
     data = buffer[start:end]
-    if buffer[end : end + 4] != _masked_crc32c(data):
+    if _CRC.unpack_from(buffer, end)[0] != _masked_crc32c(data):
         raise DamagedRecordError("The checksum of a record's data differs.")
     return data

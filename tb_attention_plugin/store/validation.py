@@ -14,9 +14,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tb_attention_plugin.store.limits import MAX_LAYER_NAME, layout_problem
 from tb_attention_plugin.store.record import AttentionRecord, Tokens
 
-MAX_LAYER_NAME = 1024
 ROUNDING = 1e-4
 """How far above 1 a weight counts as rounding: showing it as 1 keeps the code table's promise."""
 
@@ -87,6 +87,10 @@ def _weights(weights: ArrayLike, *, time_major: bool) -> NDArray[np.floating]:
         raise ValueError(
             "weights: expected at least one example, head, query and key, received shape "
             f"{array.shape} as [B, H, Q, K]."
+        )
+    if problem := layout_problem(*array.shape):
+        raise ValueError(
+            f"weights: received {problem}. Record fewer examples or heads, or shorter sequences."
         )
     return array
 

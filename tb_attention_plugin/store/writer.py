@@ -5,10 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import queue
-import socket
 import threading
-import time
-from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, get_args
@@ -16,32 +13,12 @@ from typing import Literal, get_args
 from numpy.typing import ArrayLike
 
 from tb_attention_plugin.store import attention_pb2 as pb
-from tb_attention_plugin.store import files, tfrecord
-from tb_attention_plugin.store.events import EventFile
-from tb_attention_plugin.store.frames import FrameWriter
+from tb_attention_plugin.store.journal import Journal, LocalJournal
 from tb_attention_plugin.store.record import AttentionRecord, ImageRenderer, Tokens
 from tb_attention_plugin.store.validation import check_codable, make_record
 
 Precision = Literal["code8", "float16", "float32", "auto"]
 _FLOAT_ENCODINGS = {"float16": pb.FLOAT16, "float32": pb.FLOAT32, "auto": pb.FLOAT32}
-
-
-class _DataFile:
-    def __init__(self, path: Path) -> None:
-        self._file = open(path, "xb")  # noqa: SIM115 - closed by close()
-        self._end = 0
-
-    def append(self, data: bytes) -> int:
-        start = self._end
-        self._file.write(data)
-        self._end += len(data)
-        return start
-
-    def flush(self) -> None:
-        self._file.flush()
-
-    def close(self) -> None:
-        self._file.close()
 
 
 class AttentionWriter:
@@ -93,30 +70,15 @@ class AttentionWriter:
         self._closed = False
 
         self.log_dir = Path(log_dir).expanduser()
-        directory = files.store_directory(self.log_dir)
-        with ExitStack() as opened:
-            try:
-                directory.mkdir(parents=True, exist_ok=True)
-                opened.callback(files.WriterLock(directory).release)
-                stem = files.new_stem()
-                self._data = opened.enter_context(
-                    closing(_DataFile(directory / (stem + files.DATA_SUFFIX)))
-                )
-                # Unbuffered: readers see an entry as soon as it is written, in one piece.
-                index = directory / (stem + files.INDEX_SUFFIX)
-                self._index = opened.enter_context(open(index, "xb", buffering=0))
-                self._events = opened.enter_context(closing(EventFile(self.log_dir)))
-                self._append_header()
-            except OSError as error:
-                raise type(error)(
-                    error.errno,
-                    "log_dir: expected a directory that can be written to, received "
-                    f"{str(log_dir)!r}: {error.strerror or error}. Choose another directory or "
-                    "mend its permissions",
-                    error.filename,
-                ) from error
-            self._opened = opened.pop_all()  # all is well: close() closes them
-        self._frames = FrameWriter(self._data)
+        try:
+            self._journal: Journal = LocalJournal(self.log_dir)
+        except OSError as error:
+            raise type(error)(
+                error.errno,
+                f"log_dir: expected a directory that can be written to, received {str(log_dir)!r}: "
+                f"{error.strerror or error}. Choose another directory or mend its permissions",
+                error.filename,
+            ) from error
 
         self._queue: queue.Queue[AttentionRecord | None] = queue.Queue(max_queue)
         self._thread = threading.Thread(target=self._work, name="AttentionWriter", daemon=True)
@@ -204,7 +166,7 @@ class AttentionWriter:
         self._queue.put(None)
         self._thread.join()
         try:
-            self._opened.close()
+            self._journal.close()
         except OSError as error:  # a full disk refuses what waits in a buffer once more
             self._failure = self._failure or error
         self._raise_failure()
@@ -252,27 +214,7 @@ class AttentionWriter:
         encoding = _FLOAT_ENCODINGS.get(self._precision, pb.CODE8)
         if self._precision == "auto" and check_codable(record.weights) is None:
             encoding = pb.CODE8
-        entry, tiles = self._frames.append(record, encoding)
-        self._data.flush()  # an entry means that its data is there
-        self._append_to_index(pb.IndexRecord(entry=entry))
-        self._events.write_entry(
-            record.layer, record.step, record.wall_time, entry.SerializeToString(), tiles
-        )
-        self._events.flush()
+        self._journal.append(record, encoding)
         if self._render_images is not None:
-            for image in self._render_images(record):
-                self._events.write_image(image, record.step, record.wall_time)
-            self._events.flush()
-
-    def _append_header(self) -> None:
-        header = pb.Header(
-            version=files.FORMAT_VERSION,
-            start_time=time.time(),
-            writer=f"{socket.gethostname()} {os.getpid()}",
-        )
-        self._append_to_index(pb.IndexRecord(header=header))
-
-    def _append_to_index(self, record: pb.IndexRecord) -> None:
-        data = tfrecord.frame(record.SerializeToString())
-        if self._index.write(data) != len(data):
-            raise OSError("The file system took only part of an index entry; it is full.")
+            images = list(self._render_images(record))
+            self._journal.append_images(images, record.step, record.wall_time)

@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tb_attention_plugin import AttentionReader, AttentionWriter
-from tb_attention_plugin.store import writer as writer_module
+from tb_attention_plugin.store import journal as journal_module
 from tb_attention_plugin.store.record import AttentionRecord, RenderedImage
 
 Maps = NDArray[np.float32]
@@ -255,7 +255,7 @@ def test_a_failed_disk_surfaces_and_what_was_written_stays(
     def full(*_: Any) -> int:
         raise OSError(28, "No space left on device")
 
-    data_file: Any = writer_module._DataFile  # pyright: ignore[reportPrivateUsage]
+    data_file: Any = journal_module._DataFile  # pyright: ignore[reportPrivateUsage]
     monkeypatch.setattr(data_file, "append", full)
     writer.write("a", WEIGHTS, 2)
     with pytest.raises(RuntimeError, match="No space left on device"):
@@ -310,7 +310,7 @@ def test_a_writer_that_could_not_open_leaves_no_lock_behind(
     def refuse(_: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(writer_module, "EventFile", refuse)
+    monkeypatch.setattr(journal_module, "EventFile", refuse)
     with pytest.raises(PermissionError, match=r"log_dir: expected.*Permission denied"):
         AttentionWriter(tmp_path)
     monkeypatch.undo()
