@@ -7,11 +7,10 @@ import tempfile
 import threading
 import traceback
 import warnings
-import weakref
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import keras
 
@@ -31,10 +30,15 @@ from tb_attention_training.capture.tokens import TokenFunction, TokenSource, Tok
 _GIVE_UP_AFTER = 3
 """Failures in a row after which a fit is not bothered any more."""
 
-_to_numpy: Any = keras.ops.convert_to_numpy
 
-_writing: dict[Path, weakref.ref[AttentionCallback]] = {}
-"""Callback that last opened a writer in a directory, to close what an interrupted fit left open."""
+class _OpenWriter(NamedTuple):
+    writer: AttentionWriter
+    thread: int
+    params: Any  # of the fit; Keras shares one object among its callbacks
+
+
+_open_writers: dict[Path, _OpenWriter] = {}
+"""By directory: what an interrupted fit has left is closed by the next one."""
 
 
 class AttentionCallback(keras.callbacks.Callback):
@@ -65,8 +69,9 @@ class AttentionCallback(keras.callbacks.Callback):
         layers: Regular expressions; record layers in whose path one is found. None: layers that
             call themselves attention by class or name, and whatever is tapped.
         exclude: Regular expressions; leave out layers in whose path one is found.
-        images: Whether to add matplotlib figures for the Images dashboard, for the first capture
-            in each epoch and the last one. They are drawn on a background thread.
+        images: Whether to add matplotlib figures for the Images dashboard, drawn on a background
+            thread. Where `update_freq` counts steps, only some captures get them: the one before
+            training, the first one in each epoch, and the one after training.
         precision: How weights are stored, see `AttentionWriter`. `"auto"` stores what a byte
             cannot, such as NaN, as float32, and flags it.
         on_error: `"warn"`: a failure while training warns once, and training goes on. `"raise"`:
@@ -131,12 +136,12 @@ class AttentionCallback(keras.callbacks.Callback):
         self._probe: AttentionProbe | None = None
         self._probed: tuple[int, ...] = ()  # identities of the variables that the probe was made of
         self._writer: AttentionWriter | None = None
-        self._thread = 0
         self._last_step = -1  # of the latest capture
         self._count = 0  # upper bound of the current step, without asking the optimizer
         self._due = NEVER
         self._stride = 1  # steps for each call of on_train_batch_end, at most
         self._starting = False
+        self._draw_next = False
         self._failures = 0
         self._warned = False
 
@@ -149,9 +154,8 @@ class AttentionCallback(keras.callbacks.Callback):
         self._safely(self._close)  # what an interrupted fit has left
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Lets the next capture have its images."""
-        if self._images is not None:
-            self._images.draw_next()
+        """Lets the epoch's first capture have its images."""
+        self._draw_next = True
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Captures before the first step."""
@@ -172,8 +176,6 @@ class AttentionCallback(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Captures the final state and waits until everything is written."""
-        if self._images is not None:
-            self._images.draw_next()
         self._safely(self._capture_now)
         self._safely(self._close)
 
@@ -197,24 +199,25 @@ class AttentionCallback(keras.callbacks.Callback):
         if not _is_built(self.model):
             self._due = step + 1
         elif step != self._last_step and not self._was_recorded(step):
-            self._capture(step)
+            self._capture(step, draw=True)
 
     def _capture_if_due(self) -> None:
         self._count = step = self._read_step()
         if step >= self._due:
             self._due = self._schedule.next_after(step)
-            self._capture(step)
+            draw, self._draw_next = self._draw_next, False
+            self._capture(step, draw=draw)
 
     def _capture_now(self) -> None:
         step = self._read_step()
         if step != self._last_step and _is_built(self.model):
-            self._capture(step)
+            self._capture(step, draw=True)
 
     def _read_step(self) -> int:
         optimizer = getattr(self.model, "optimizer", None)
         if optimizer is None:  # a training loop of the user's own
             return self._count
-        return int(_to_numpy(optimizer.iterations))
+        return int(optimizer.iterations)
 
     def _was_recorded(self, step: int) -> bool:
         """Whether a training that is being resumed has recorded this step already."""
@@ -229,13 +232,13 @@ class AttentionCallback(keras.callbacks.Callback):
 
     # ── What ──────────────────────────────────────────────────────────────────────────────────────
 
-    def _capture(self, step: int) -> None:
+    def _capture(self, step: int, *, draw: bool) -> None:
         attentions = self._probe_of_model().capture()
         self._last_step = step
         if not attentions:
             return
-        if self._images is not None:
-            self._images.begin(step)
+        if self._images is not None and draw:
+            self._images.steps.add(step)
         if self._writer is None:
             self._writer = self._open()
         for attention in attentions:
@@ -269,27 +272,29 @@ class AttentionCallback(keras.callbacks.Callback):
 
     def _open(self) -> AttentionWriter:
         directory = self._run_dir.resolve()
-        reference = _writing.get(directory)
-        before = None if reference is None else reference()
-        self._thread = threading.get_ident()
+        thread = threading.get_ident()
+        left = _open_writers.get(directory)
         # One fit at a time in a thread: a writer of another fit is what an interruption has left.
-        if (
-            before is not None
-            and before._thread == self._thread
-            and before.params is not self.params  # Keras shares them among the callbacks of a fit
-        ):
-            before._close()
-        _writing[directory] = weakref.ref(self)
-        return AttentionWriter(
+        if left is not None and left.thread == thread and left.params is not self.params:
+            _close_quietly(left.writer)
+        writer = AttentionWriter(
             self._run_dir,
             precision=self._precision,
             render_images=None if self._images is None else self._images.render,
         )
+        _open_writers[directory] = _OpenWriter(writer, thread, self.params)
+        return writer
 
     def _close(self) -> None:
         writer, self._writer = self._writer, None
         if writer is not None:
+            self._forget(writer)
             writer.close()
+
+    def _forget(self, writer: AttentionWriter) -> None:
+        directory = self._run_dir.resolve()
+        if directory in _open_writers and _open_writers[directory].writer is writer:
+            del _open_writers[directory]
 
     # ── Failures ──────────────────────────────────────────────────────────────────────────────────
 
@@ -305,34 +310,25 @@ class AttentionCallback(keras.callbacks.Callback):
             self._failures += 1
             writer, self._writer = self._writer, None
             if writer is not None:
-                with suppress(Exception):  # the first failure is the one to tell
-                    writer.close()
+                self._forget(writer)
+                _close_quietly(writer)
             if not self._warned:
                 self._warned = True
                 warnings.warn(_say(error), AttentionWarning, stacklevel=3)
 
 
 class _Images:
-    """Draws the images of one capture in each epoch, on the writer's thread."""
+    """Draws the records of chosen steps, on the writer's thread."""
 
     def __init__(self) -> None:
         from tb_attention_training.plotting import render_attention_images
 
         self._renderer: ImageRenderer = render_attention_images
-        self._steps: set[int] = set()  # steps whose records get images
-        self._next = True
+        self.steps: set[int] = set()
         self._warned = False
 
-    def draw_next(self) -> None:
-        self._next = True
-
-    def begin(self, step: int) -> None:
-        if self._next:
-            self._next = False
-            self._steps.add(step)
-
     def render(self, record: AttentionRecord) -> Iterable[RenderedImage]:
-        if record.step not in self._steps:
+        if record.step not in self.steps:
             return ()
         try:
             return list(self._renderer(record))
@@ -346,6 +342,12 @@ class _Images:
                     stacklevel=2,
                 )
             return ()
+
+
+def _close_quietly(writer: AttentionWriter) -> None:
+    """Closes a writer of which nothing more is expected; an earlier failure is the one to tell."""
+    with suppress(Exception):
+        writer.close()
 
 
 def _is_built(model: Any) -> bool:
