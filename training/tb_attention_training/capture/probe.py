@@ -55,10 +55,10 @@ class AttentionProbe:
         layers: Patterns | None = None,
         exclude: Patterns | None = None,
     ) -> None:
-        if not (model.built and model.variables):
+        if not model.built:
             raise ValueError(
-                f"model: expected a model with variables, received {model.name!r}, which is not "
-                "built. Call it on some data first."
+                f"model: expected a built model, received {model.name!r}, which has no variables "
+                "yet. Call it on some data first."
             )
         self._model = model
         self._inputs = standardize_inputs(inputs)
