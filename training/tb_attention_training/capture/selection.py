@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +57,9 @@ def is_attention(layer: Any) -> bool:
 
 
 def _compile(argument: str, patterns: Patterns) -> tuple[re.Pattern[str], ...]:
-    given: list[Any] = [patterns] if isinstance(patterns, str) else list(patterns)
+    value: Any = patterns
+    several = isinstance(value, Iterable) and not isinstance(value, str)
+    given: list[Any] = list(value) if several else [value]
     compiled: list[re.Pattern[str]] = []
     for pattern in given:
         if not isinstance(pattern, str):
