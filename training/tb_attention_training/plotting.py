@@ -192,7 +192,7 @@ def _label_axes(
         if labels is not None and not len(labels):
             axis.set_ticks([])
             continue
-        positions = np.arange(0, count, step)
+        positions = list(range(0, count, step))
         axis.set_ticks(positions)
         texts = [str(p) for p in positions] if labels is None else []
         if labels:
