@@ -86,7 +86,10 @@ export interface Entry {
   frameLengths: number[];
   frameCrc32s: number[];
   atlases: Atlas[];
-  /** TokenTable messages, deflated; absent when no tokens were given. Shared between entries. */
+  /**
+   * TokenTable messages: u64 size, little-endian, then the deflated message. Absent when no tokens
+   * were given. Entries with the same tokens share them.
+   */
   queryTokens: Blob | undefined;
   keyTokens: Blob | undefined;
   metrics: Metric[];

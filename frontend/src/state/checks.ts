@@ -14,13 +14,17 @@ const SUM_TOLERANCE = 2e-3;
 const STORED_TOLERANCE = 1.2e-2;
 const PADDING_TOLERANCE = 1e-6;
 
+/** The metric of integrity of this name, as it was recorded; undefined where it was not. */
+export type Recorded = (name: string) => number | undefined;
+
 /** What can be said about the soundness of a map; metrics where recorded, else the map itself. */
-export function checkMap(
-  map: AttentionMap,
-  rowSumError: number | undefined,
-  paddingMass: number | undefined,
-): Check[] {
-  return [sums(map, rowSumError), ...padding(map, paddingMass), finite(map)];
+export function checkMap(map: AttentionMap, recorded: Recorded): Check[] {
+  return [
+    sums(map, recorded('row_sum_error')),
+    ...padding(map, recorded('padding_mass')),
+    ...future(map, recorded('future_mass')),
+    finite(map, recorded('nonfinite')),
+  ];
 }
 
 function sums(map: AttentionMap, recorded: number | undefined): Check {
@@ -72,8 +76,35 @@ function paddingWeight(map: AttentionMap): number {
   return most;
 }
 
-function finite(map: AttentionMap): Check {
-  if (map.hasNonfinite) return { ok: false, text: 'Values that are not finite in this record' };
+/** A weight above zero that is no rounding noise. */
+const FUTURE_TOLERANCE = 1e-6;
+
+function future(map: AttentionMap, recorded: number | undefined): Check[] {
+  if (!map.causal) return [];
+  const mass = recorded ?? futureWeight(map);
+  return mass <= FUTURE_TOLERANCE
+    ? [{ ok: true, text: 'No weight on later keys' }]
+    : [{ ok: false, text: 'Weight on later keys', detail: `up to ${tidy(mass)} of a query` }];
+}
+
+function futureWeight(map: AttentionMap): number {
+  let most = 0;
+  for (let query = 0; query < map.queryLength; query++) {
+    let sum = 0;
+    for (let key = query + 1; key < map.keyLength; key++) {
+      sum += weightAt(map.weights, query * map.keys + key);
+    }
+    if (!(sum <= most)) most = sum;
+  }
+  return most;
+}
+
+function finite(map: AttentionMap, recorded: number | undefined): Check {
+  if (recorded !== undefined && recorded > 0) {
+    return { ok: false, text: `${recorded.toLocaleString('en')} weights are not finite` };
+  }
+  if (map.hasNonfinite && recorded === undefined)
+    return { ok: false, text: 'Values that are not finite in this record' };
   if (map.outOfRange) {
     return { ok: false, text: 'Weights below 0 or above 1 in this record', detail: 'raw scores?' };
   }

@@ -105,13 +105,23 @@ export function createMaps(
       cache.set(key, map);
       arrivals.value++;
       unreadable.delete(key);
-      if (requestKey.peek() === key) show(wanted, map);
+      if (requestKey.peek() === key) {
+        show(wanted, map);
+        prefetch(wanted);
+      }
     } catch (error) {
       if (controller.signal.aborted) return;
       if (!(error instanceof TypeError)) unreadable.add(key);
       if (requestKey.peek() === key) fail(wanted, error);
     } finally {
       if (inFlight.get(key) === controller) inFlight.delete(key);
+    }
+  }
+
+  /** Only once the map asked for is there: its neighbours must not take its place in the queue. */
+  function prefetch(wanted: MapRequest): void {
+    for (const next of neighbours(wanted, selection, travel.peek())) {
+      if (!cache.has(keyOf(next)) && !unreadable.has(keyOf(next))) void load(next);
     }
   }
 
@@ -140,8 +150,7 @@ export function createMaps(
       state.value = { status: 'none', request: null, map: null, slow: false, problem: null };
       return;
     }
-    const ahead = neighbours(wanted, selection, travel.peek());
-    const keep = new Set([key, ...ahead.map(keyOf)]);
+    const keep = new Set([key, ...neighbours(wanted, selection, travel.peek()).map(keyOf)]);
     for (const [other, controller] of inFlight) {
       if (keep.has(other)) continue;
       controller.abort();
@@ -150,6 +159,7 @@ export function createMaps(
     const cached = cache.get(key);
     if (cached) {
       show(wanted, cached);
+      prefetch(wanted);
     } else {
       const before = state.peek();
       state.value = {
@@ -165,7 +175,6 @@ export function createMaps(
       }, PATIENCE_MS);
       void load(wanted);
     }
-    for (const next of ahead) if (!cache.has(keyOf(next))) void load(next);
   });
 
   const previous = computed(() => {

@@ -6,12 +6,15 @@ import { indexAtOrBefore } from './steps';
 import type { View } from './view';
 
 /** Metrics that belong to the checks, not to the curves. */
-export const ROW_SUM_ERROR = 'row_sum_error';
-export const PADDING_MASS = 'padding_mass';
-const CHECKS: readonly string[] = [ROW_SUM_ERROR, PADDING_MASS];
+const CHECKS: ReadonlySet<string> = new Set([
+  'row_sum_error',
+  'padding_mass',
+  'future_mass',
+  'nonfinite',
+]);
 
 /** The order in which metrics are listed; those unknown here follow. */
-const ORDER = ['entropy', 'max_weight', 'diagonality', 'coverage'];
+const ORDER = ['entropy', 'max_weight', 'diagonality', 'coverage', 'change'];
 
 export interface Metrics {
   readonly layer: ReadonlySignal<LayerMetrics | null>;
@@ -64,10 +67,13 @@ export function createMetrics(selection: Selection, view: View): Metrics {
   const layer = computed(() =>
     loaded.value?.subject === subject.value ? loaded.value.metrics : null,
   );
-  const names = computed(() => {
-    const all = [...(layer.value?.series.keys() ?? [])].filter((name) => !CHECKS.includes(name));
-    return all.sort((a, b) => position(a) - position(b));
-  });
+  const names = computed(() =>
+    [...(layer.value?.series ?? [])]
+      // Some metrics have no value for this kind of attention, at no step.
+      .filter(([name, values]) => !CHECKS.has(name) && values.some(Number.isFinite))
+      .map(([name]) => name)
+      .sort((a, b) => position(a) - position(b)),
+  );
   const curve = computed(
     () => names.value.find((name) => name === view.metric.value) ?? names.value[0] ?? null,
   );

@@ -66,8 +66,8 @@ export function tokenTitle(token: string): string {
 
 /** A token within running text: its spaces are spaces. */
 export function runningToken(token: string): string {
-  if (isEndToken(token)) return tokenLabel(token);
-  return safe(token.replaceAll('▁', ' ').replaceAll('Ġ', ' ').slice(0, 256), true);
+  if (isEndToken(token) || token === '') return tokenLabel(token);
+  return clip(safe(token.slice(0, 256).replace(/[▁Ġ]/g, ' '), true), LABEL_LENGTH);
 }
 
 /** What stands between two tokens of running text: nothing, or a space when tokens are words. */

@@ -1,7 +1,6 @@
 import type { JSX } from 'preact';
 import type { AttentionMap } from '../api/model';
 import { checkMap } from '../state/checks';
-import { PADDING_MASS, ROW_SUM_ERROR } from '../state/metrics';
 import { useStore } from '../state/store';
 import { Icon } from './icons';
 
@@ -12,9 +11,7 @@ export function Checks({ map }: { map: AttentionMap | null }): JSX.Element | nul
   const metric = (name: string) =>
     step.value === null ? undefined : store.metrics.at(name, step.value, example.value, head.value);
   if (!map && status !== 'error') return null;
-  const checks = map
-    ? checkMap(map, metric(ROW_SUM_ERROR), metric(PADDING_MASS))
-    : [{ ok: false, text: 'Not readable' }];
+  const checks = map ? checkMap(map, metric) : [{ ok: false, text: 'Not readable' }];
   return (
     <section>
       <h3 class="caption">Checks</h3>

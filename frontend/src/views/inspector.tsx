@@ -109,6 +109,7 @@ function TopKeys(props: {
 }): JSX.Element {
   const { map, query, current, model } = props;
   const { keys } = model.region.value;
+  const hasTokens = model.keyTokens.value.length > 0;
   const { top, others, rest } = topKeys(map, query, keys, TOP);
   const store = useStore();
   return (
@@ -127,7 +128,11 @@ function TopKeys(props: {
               onClick={() => store.cursor.set({ query, key: entry.key })}
             >
               <span class="top-position">{entry.key}</span>
-              <TokenBox token={labelAt(model.keyTokens.value, entry.key, 12)} />
+              {hasTokens ? (
+                <TokenBox token={labelAt(model.keyTokens.value, entry.key, 12)} />
+              ) : (
+                <span />
+              )}
               <span class="top-bar">
                 <i style={style({ width: `${Math.max(0, Math.min(1, entry.weight)) * 100}%` })} />
               </span>

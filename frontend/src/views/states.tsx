@@ -16,7 +16,7 @@ export function MapProblem({ model }: { model: MapModel }): JSX.Element | null {
   const { index, steps } = store.selection;
   if (!problem || !request) return null;
   const nearest = store.maps.nearestReadable();
-  const where = `record ${index.value + 1} · ${request.layer} · example ${request.example} · head ${request.head}`;
+  const where = `record ${index.value + 1} · ${request.layer} · example ${request.example + 1} · head ${request.head}`;
   const others = steps.value.length - 1;
   return (
     <div
@@ -74,14 +74,6 @@ model.fit(
 )`,
   },
   {
-    name: 'tf.compat.v1',
-    code: `from tb_attention_training import AttentionHook
-
-hook = AttentionHook("runs/dates", attention, every_n_steps=100)
-with tf.compat.v1.train.MonitoredTrainingSession(hooks=[hook]) as session:
-    ...`,
-  },
-  {
     name: 'NumPy, JAX, PyTorch',
     code: `from tb_attention_plugin import AttentionWriter
 
@@ -92,6 +84,9 @@ with AttentionWriter("runs/dates") as writer:
         writer.write("decoder/cross_attention", weights, step)`,
   },
 ] as const;
+
+/** The lines that do the work. */
+const ESSENTIAL = /AttentionCallback\(|AttentionHook\(|\.write\(/;
 
 /** Nothing is recorded yet: how to record, ready to copy. */
 export function Empty(): JSX.Element {
@@ -129,7 +124,11 @@ export function Empty(): JSX.Element {
           </button>
         </div>
         <pre class="snippet" data-testid="snippet">
-          {snippet.code}
+          {snippet.code.split('\n').map((line, i) => (
+            <span key={i} class={ESSENTIAL.test(line) ? 'essential' : ''}>
+              {`${line}\n`}
+            </span>
+          ))}
         </pre>
         <dl class="empty-terms">
           <div>

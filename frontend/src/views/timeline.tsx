@@ -27,6 +27,7 @@ const MEANING: Readonly<Record<string, string>> = {
   max_weight: '1 = each query looks at one key',
   diagonality: '1 = weight lies on the diagonal',
   coverage: '1 = every key is looked at',
+  change: '0 = as the record before',
 };
 
 /** The one time axis: curve, strips and slider share it, and one playhead crosses them all. */
@@ -76,7 +77,7 @@ export function Timeline(): JSX.Element {
             </>
           ) : (
             <p class="gutter-note">
-              {metrics.problem.value ? 'No metrics' : steps.length > 0 ? '' : 'No records'}
+              {metrics.problem.value || metrics.layer.value ? 'No metrics' : ''}
             </p>
           )}
         </div>
