@@ -1,0 +1,219 @@
+"""Events over training, from the head metrics alone, as they come in.
+
+The detector is a function of the metrics that were fed to it, in order, and of nothing else. What
+is stored is the metrics: a viewer that reads them gets the same events that the training saw, logs
+written before a detector was improved gain from it, and a rewind of the training needs no care.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tb_attention_plugin.diagnosis.latch import Firings, Latch, Streak
+from tb_attention_plugin.diagnosis.thresholds import DEFAULT_THRESHOLDS, Thresholds
+
+EventKind = Literal[
+    "entropy_collapse",
+    "stuck_uniform",
+    "diagonal_formed",
+    "diagonal_lost",
+    "sink_emerged",
+    "induction_formed",
+    "head_dead",
+]
+EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
+
+Metrics = Mapping[str, NDArray[np.floating]]
+"""Each metric's name and its `[B, H]`, as `head_metrics` gives them."""
+
+Numbers = NDArray[np.float64]
+"""`[H]`, the mean over the examples."""
+
+_Happening = tuple[EventKind, str, int, int]
+"""Kind, metric, head and first step."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a head.
+
+    Attributes:
+        kind: What.
+        layer: Name of the layer.
+        head: Index of the head.
+        step: Step of the first record that shows it.
+        confirmed_step: Step of the record with which it counts: later than `step`, since one
+            record may be noise.
+        metric: Name of the metric that tells best.
+        value: Its mean over the examples at `confirmed_step`.
+    """
+
+    kind: EventKind
+    layer: str
+    head: int
+    step: int
+    confirmed_step: int
+    metric: str
+    value: float
+
+    @property
+    def message(self) -> str:
+        """A sentence for a person."""
+        return f"{self.layer}, head {self.head}: {_SENTENCES[self.kind].format(self.value)}"
+
+
+_SENTENCES: dict[EventKind, str] = {
+    "entropy_collapse": "the attention collapsed onto one key (entropy {:.3f}).",
+    "stuck_uniform": "the attention is uniform since the beginning (entropy {:.3f}).",
+    "diagonal_formed": "an alignment formed along the diagonal (diagonality {:.2f}).",
+    "diagonal_lost": "the alignment along the diagonal is lost (diagonality {:.2f}).",
+    "sink_emerged": "one key became a sink (it gets {:.0%} of the attention).",
+    "induction_formed": "an induction head formed (prefix-matching score {:.2f}).",
+    "head_dead": "the head stands still while others of its layer move (change {:.1e}).",
+}
+
+
+class EventDetector:
+    """Turns the metrics of successive records into events.
+
+    Keeps a few numbers for each head. Not for several threads.
+
+    Args:
+        thresholds: From where on something counts.
+
+    Example:
+        >>> detector = EventDetector()
+        >>> events = detector.update("decoder", step, head_metrics(record))
+    """
+
+    def __init__(self, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> None:
+        self._thresholds = thresholds
+        self._layers: dict[str, _LayerState] = {}
+
+    def update(self, layer: str, step: int, metrics: Metrics) -> list[Event]:
+        """Takes in one record.
+
+        Args:
+            layer: Name of the layer.
+            step: Step of the record, later than the layer's last one.
+            metrics: Its metrics; one that is missing says nothing.
+
+        Returns:
+            The events that count from this record on.
+        """
+        heads = next((values.shape[-1] for values in metrics.values()), 0)
+        state = self._layers.get(layer)
+        if state is None or state.heads != heads:  # a model whose heads were changed starts anew
+            state = self._layers[layer] = _LayerState(heads, self._thresholds)
+        means = {name: _mean(values) for name, values in metrics.items()}
+        return [
+            Event(kind, layer, head, first, step, metric, float(means[metric][head]))
+            for kind, metric, head, first in state.update(step, means)
+        ]
+
+
+class _LayerState:
+    """What is known of each head of a layer."""
+
+    def __init__(self, heads: int, thresholds: Thresholds) -> None:
+        self.heads = heads
+        self._limits = limits = thresholds
+        self._collapse = Latch(heads, limits.patience)
+        self._diagonal = Latch(heads, limits.patience)
+        self._sink = Latch(heads, limits.patience)
+        self._induction = Latch(heads, limits.patience)
+        self._uniform = Streak(heads, limits.uniform_records)
+        self._was_uniform = np.ones(heads, bool)
+        self._dead = Streak(heads, limits.dead_records)
+
+    def update(self, step: int, means: Mapping[str, Numbers]) -> Iterator[_Happening]:
+        """Yields kind, metric, head and first step of what happened."""
+        limits = self._limits
+        nothing = np.full(self.heads, np.nan)
+        entropy, peak, diagonality, monotonicity, sink, induction, change = (
+            means.get(name, nothing)
+            for name in (
+                "entropy",
+                "max_weight",
+                "diagonality",
+                "monotonicity",
+                "sink_mass",
+                "induction",
+                "change",
+            )
+        )
+
+        collapsed = (entropy <= limits.collapsed_entropy) & (sink >= limits.collapsed_sink)
+        formed, _ = self._collapse.update(step, collapsed, entropy >= limits.open_entropy)
+        yield from _named("entropy_collapse", "entropy", formed)
+
+        self._was_uniform &= entropy >= limits.uniform_entropy
+        stuck = self._uniform.update(step, self._was_uniform)
+        yield from _named("stuck_uniform", "entropy", stuck)
+
+        diagonal = (
+            (diagonality >= limits.diagonal)
+            & (peak >= limits.diagonal_peak)
+            & (monotonicity >= limits.forward)
+        )
+        gone = (diagonality < limits.no_diagonal) | (peak < limits.no_diagonal_peak)
+        formed, lost = self._diagonal.update(step, diagonal, gone)
+        yield from _named("diagonal_formed", "diagonality", formed)
+        yield from _named("diagonal_lost", "diagonality", lost)
+
+        formed, _ = self._sink.update(step, sink >= limits.sink, sink < limits.no_sink)
+        yield from _named("sink_emerged", "sink_mass", formed)
+
+        formed, _ = self._induction.update(
+            step, induction >= limits.induction, induction < limits.no_induction
+        )
+        yield from _named("induction_formed", "induction", formed)
+
+        still = (change <= limits.dead_change) & (change <= limits.dead_ratio * _median(change))
+        dead = self._dead.update(step, still)
+        yield from _named("head_dead", "change", dead)
+
+
+def _named(kind: EventKind, metric: str, firings: Firings) -> Iterator[_Happening]:
+    return ((kind, metric, head, first) for head, first in firings)
+
+
+def events_of(
+    layer: str,
+    steps: Sequence[int],
+    series: Mapping[str, NDArray[np.floating]],
+    thresholds: Thresholds = DEFAULT_THRESHOLDS,
+) -> list[Event]:
+    """The events of a whole training.
+
+    Args:
+        layer: Name of the layer.
+        steps: Every recorded step.
+        series: Each metric's name and its `[steps, B, H]`, as `AttentionReader.metrics` gives them.
+        thresholds: From where on something counts.
+
+    Returns:
+        The events, in the order in which they came to count.
+    """
+    detector = EventDetector(thresholds)
+    events: list[Event] = []
+    for i, step in enumerate(steps):
+        events.extend(detector.update(layer, step, {name: s[i] for name, s in series.items()}))
+    return events
+
+
+def _mean(values: NDArray[np.floating]) -> Numbers:
+    # Where an example has no value (no repeated tokens, a single query) the others speak.
+    known = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(known, values, 0.0).sum(0) / known.sum(0)
+
+
+def _median(values: Numbers) -> float:
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if known.size > 1 else 0.0

@@ -1,0 +1,188 @@
+"""Events on series made by hand: each happens where it should, once, and noise does not ring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tb_attention_plugin.diagnosis.events import Event, EventDetector, events_of
+from tb_attention_plugin.diagnosis.thresholds import Thresholds
+
+CALM = {
+    "entropy": 0.6,
+    "max_weight": 0.35,
+    "diagonality": 0.5,
+    "monotonicity": 0.5,
+    "sink_mass": 0.2,
+    "induction": 0.05,
+    "change": 0.02,
+}
+
+
+def feed(series: Mapping[str, Sequence[float]], **options: Any) -> list[Event]:
+    """One head, one example, a record every 10 steps; what is not given stays calm."""
+    length = len(next(iter(series.values())))
+    full = {name: series.get(name, [value] * length) for name, value in CALM.items()}
+    arrays = {name: np.array(values, float).reshape(-1, 1, 1) for name, values in full.items()}
+    return events_of("layer", range(0, 10 * length, 10), arrays, **options)
+
+
+def brief(events: list[Event]) -> list[tuple[str, int, int]]:
+    return [(event.kind, event.step, event.confirmed_step) for event in events]
+
+
+def test_a_calm_training_has_no_events() -> None:
+    assert feed({"entropy": [0.6] * 50}) == []
+
+
+SINGLE = {
+    "sink_emerged": ({"sink_mass": [0.2, 0.3, 0.55, 0.6, 0.7]}, "sink_mass", 0.6),
+    "induction_formed": ({"induction": [0.1, 0.2, 0.5, 0.8, 0.9]}, "induction", 0.8),
+    "diagonal_formed": (
+        {
+            "diagonality": [0.45, 0.6, 0.85, 0.9, 0.9],
+            "max_weight": [0.1, 0.2, 0.5, 0.6, 0.6],
+            "monotonicity": [0.5, 0.6, 0.9, 1, 1],
+        },
+        "diagonality",
+        0.9,
+    ),
+    "entropy_collapse": (
+        {"entropy": [0.9, 0.5, 0.03, 0.01, 0.0], "sink_mass": [0.1, 0.36, 0.4, 0.4, 0.4]},
+        "entropy",
+        0.01,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SINGLE)
+def test_each_is_found_once_at_its_first_record(kind: str) -> None:
+    series, metric, value = SINGLE[kind]
+    assert feed(series) == [Event(kind, "layer", 0, 20, 30, metric, value)]  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("kind", SINGLE)
+def test_one_record_alone_is_noise(kind: str) -> None:
+    series, _, _ = SINGLE[kind]
+    spikes = {name: [v[0], v[4], v[0], v[0], v[4], v[0]] for name, v in series.items()}
+    assert feed(spikes) == []
+
+
+@pytest.mark.parametrize("kind", SINGLE)
+def test_what_was_there_from_the_beginning_did_not_happen(kind: str) -> None:
+    series, _, _ = SINGLE[kind]
+    assert feed({name: [v[4]] * 9 for name, v in series.items()}) == []
+
+
+@pytest.mark.parametrize("kind", SINGLE)
+def test_it_happens_again_only_after_it_ended(kind: str) -> None:
+    series, _, _ = SINGLE[kind]
+
+    def replay(*states: str) -> list[str]:
+        between = {"sink_emerged": 0.42, "induction_formed": 0.3, "entropy_collapse": 0.15}
+        rows: dict[str, list[float]] = {name: [] for name in series}
+        for state in states:
+            for name, values in series.items():
+                rows[name].append({"out": values[0], "in": values[4]}.get(state, 0.7))
+                if state == "between":
+                    rows[name][-1] = between.get(kind, 0.7)
+        return [event.kind for event in feed(rows) if event.kind != "diagonal_lost"]
+
+    twice = ["out", "in", "in", "out", "out", "in", "in"]
+    assert replay(*twice) == [kind, kind]
+    if kind != "entropy_collapse":  # whose second metric has no threshold to leave
+        assert replay("out", "in", "in", "between", "between", "in", "in") == [kind]
+
+
+def test_a_diagonal_is_lost() -> None:
+    sharp, diffuse = (0.9, 0.6, 1.0), (0.45, 0.1, 0.5)
+    states = [diffuse] * 2 + [sharp] * 4 + [diffuse] * 3
+    names = ("diagonality", "max_weight", "monotonicity")
+    series = {name: [state[i] for state in states] for i, name in enumerate(names)}
+    assert brief(feed(series)) == [("diagonal_formed", 20, 30), ("diagonal_lost", 60, 70)]
+    # One that was there from the beginning, as when fine-tuning, can be lost too.
+    late = {name: values[2:] for name, values in series.items()}
+    assert brief(feed(late)) == [("diagonal_lost", 40, 50)]
+
+
+def test_uniform_causal_attention_is_no_diagonal() -> None:
+    start = {"diagonality": [0.7] * 5, "max_weight": [0.1] * 5, "monotonicity": [0.9] * 5}
+    assert feed(start) == []
+    formed = {name: [*values, *[0.95] * 3] for name, values in start.items()}
+    assert brief(feed(formed)) == [("diagonal_formed", 50, 60)]
+
+
+def test_a_sharp_alignment_has_not_collapsed() -> None:
+    # Its entropy is as low as that of a collapse; but its queries look at different keys.
+    assert feed({"entropy": [0.9, 0.5, 0.03, 0.01, 0.0], "sink_mass": [0.1] * 5}) == []
+
+
+def test_stuck_uniform() -> None:
+    assert brief(feed({"entropy": [0.99] * 12})) == [("stuck_uniform", 0, 110)]
+    assert feed({"entropy": [0.99] * 11}) == []
+    assert feed({"entropy": [0.99] * 6 + [0.94] + [0.99] * 30}) == []  # it moved: not stuck
+    assert brief(feed({"entropy": [0.99] * 3}, thresholds=Thresholds(uniform_records=3))) == [
+        ("stuck_uniform", 0, 20)
+    ]
+
+
+def test_head_dead_needs_others_that_live() -> None:
+    change = np.full((20, 2, 3), 0.05)
+    change[0] = np.nan  # the first record has no predecessor
+    change[6:, :, 1] = 1e-5
+    events = events_of("layer", range(20), {"change": change})
+    assert [(e.kind, e.head, e.step, e.confirmed_step) for e in events] == [("head_dead", 1, 6, 13)]
+    still = np.full((20, 2, 3), 1e-5)  # the training has come to rest
+    assert events_of("layer", range(20), {"change": still}) == []
+    assert events_of("layer", range(20), {"change": change[..., 1:2]}) == []  # nobody to compare
+
+
+def test_nan_is_no_event() -> None:
+    assert feed({name: [np.nan] * 20 for name in CALM}) == []
+    with_gaps = [0.2, 0.3, np.nan, 0.6, np.nan, 0.7, 0.7]
+    assert brief(feed({"sink_mass": with_gaps})) == [("sink_emerged", 50, 60)]
+
+
+def test_examples_are_averaged_and_those_without_a_value_left_out() -> None:
+    induction = np.full((4, 2, 1), np.nan)
+    induction[:, 0, 0] = [0.1, 0.1, 0.9, 0.9]
+    (event,) = events_of("layer", range(4), {"induction": induction})
+    assert (event.kind, event.value) == ("induction_formed", 0.9)
+
+
+def test_heads_and_layers_do_not_mix() -> None:
+    detector = EventDetector()
+    found: list[Event] = []
+    for step in range(4):
+        values = {"sink_mass": np.array([[0.1, 0.1 if step < 2 else 0.8]])}
+        found += detector.update("a", step, values)
+        found += detector.update("b", step, {"sink_mass": np.array([[0.1, 0.1]])})
+    assert [(event.layer, event.head) for event in found] == [("a", 1)]
+    assert found[0].message == "a, head 1: one key became a sink (it gets 80% of the attention)."
+    # A model whose number of heads changed starts anew.
+    assert detector.update("a", 4, {"sink_mass": np.array([[0.8, 0.8, 0.8]])}) == []
+
+
+@settings(max_examples=30)
+@given(
+    noise=st.lists(st.floats(-0.07, 0.07), min_size=30, max_size=30),
+    metric=st.sampled_from(["sink_mass", "induction"]),
+)
+def test_noise_at_the_threshold_rings_at_most_once(noise: list[float], metric: str) -> None:
+    threshold = {"sink_mass": 0.5, "induction": 0.4}[metric]
+    rising = [0.1, 0.2, *(threshold + n for n in noise)]
+    assert len(feed({metric: rising})) <= 1
+
+
+@settings(max_examples=30)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.integers(0, 40))
+def test_streaming_gives_the_same_as_the_whole(values: list[float], cut: int) -> None:
+    series = {"sink_mass": values}
+    assert [e for e in feed(series) if e.confirmed_step < 10 * cut] == (
+        feed({"sink_mass": values[:cut]}) if values[:cut] else []
+    )
