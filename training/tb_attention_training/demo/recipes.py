@@ -7,6 +7,6 @@ from tb_attention_training.demo.training import Recipe
 from tb_attention_training.demo.transformer import build_transformer
 
 RECIPES = (
-    Recipe("luong", build_rnn, steps=400, batch_size=128, learning_rate=4e-3),
+    Recipe("luong", build_rnn, steps=800, batch_size=64, learning_rate=3e-3),
     Recipe("transformer", build_transformer, steps=1000, batch_size=64, learning_rate=4e-3),
 )

@@ -78,10 +78,10 @@ class EncoderLayer(keras.layers.Layer):
         )
         self.feed_forward = FeedForward(units, name="feed_forward")
 
-    def call(self, x: Any, is_text: Any) -> Any:
-        """Maps ``[B, K, units]`` to the same shape; ``is_text`` ``[B, K]`` is false for padding."""
+    def call(self, x: Any, mask: Any) -> Any:
+        """Maps ``[B, K, units]`` to the same shape; ``mask``, ``[B, K, K]``, is true in texts."""
         normed = self.norm(x)
-        x = x + self.self_attention(normed, normed, query_mask=is_text, value_mask=is_text)
+        x = x + self.self_attention(normed, normed, attention_mask=mask)
         return self.feed_forward(x)
 
 
@@ -111,14 +111,14 @@ class DecoderLayer(keras.layers.Layer):
         Args:
             x: What was written so far, ``[B, Q, units]``.
             memory: What was read, ``[B, K, units]``.
-            memory_mask: ``[B, K]``, false where ``memory`` is of padding.
+            memory_mask: ``[B, 1, K]``, false where ``memory`` is of padding.
 
         Returns:
             ``[B, Q, units]``; position ``q`` depends on positions up to ``q`` of ``x`` only.
         """
         normed = self.self_norm(x)
         x = x + self.self_attention(normed, normed, use_causal_mask=True)
-        x = x + self.cross_attention(self.cross_norm(x), memory, value_mask=memory_mask)
+        x = x + self.cross_attention(self.cross_norm(x), memory, attention_mask=memory_mask)
         return self.feed_forward(x)
 
 
@@ -148,11 +148,13 @@ class Encoder(keras.layers.Layer):
 
     def call(self, source: Any) -> Any:
         """Maps codes ``[B, K]`` to vectors ``[B, K, units]``."""
+        # As queries too: who looks at a map shall know where the text ends.
         is_text = ops.not_equal(source, PADDING)
+        mask = ops.logical_and(ops.expand_dims(is_text, 2), ops.expand_dims(is_text, 1))
         x = self.embedding(source)
         x = x + self.neighbours(x)
         for block in self.blocks:
-            x = block(x, is_text)
+            x = block(x, mask)
         return self.norm(x)
 
 
@@ -209,7 +211,8 @@ def build_transformer(
         CharacterEmbedding(encoding.target.size, encoding.target_length, units, name="embedding"),
         layers, heads, units, name="decoder",
     )  # fmt: skip
-    written = decoder(decoder_input, encoder(source), ops.not_equal(source, PADDING))
+    is_text = ops.expand_dims(ops.not_equal(source, PADDING), 1)
+    written = decoder(decoder_input, encoder(source), is_text)
     logits = keras.layers.Dense(encoding.target.size, name="characters")(written)
     return keras.Model(
         {"source": source, "decoder_input": decoder_input}, logits, name="transformer"
