@@ -226,7 +226,8 @@ def replay_mechanism(case: Case, mode: str) -> Arrays:
     initializers: Arrays = prefixed("w_default_init/", to_numpy(variables))
     load(variables, case.under("w/"))
     steps, batch = inputs["queries"].shape[:2]
-    weights_a, weights_c = case.arrays["grad/R_alignments"], case.arrays["grad/R_context"]
+    weights_a = ops.convert_to_tensor(case.arrays["grad/R_alignments"])
+    weights_c = ops.convert_to_tensor(case.arrays["grad/R_context"])
     monotonic = config["kind"].endswith("mono")
 
     def compute(inputs: Arrays) -> tuple[Any, Arrays]:

@@ -20,8 +20,9 @@ def check_cell(cell: Any, owner: str) -> Any:
     """
     if isinstance(cell, (list, tuple)):
         return keras.layers.StackedRNNCells(list(cell))
-    if not hasattr(cell, "state_size") or not callable(cell):
-        hint = " Pass the layer's cell (layer.cell)." if hasattr(cell, "cell") else ""
+    is_layer = isinstance(cell, keras.layers.RNN)
+    if is_layer or not hasattr(cell, "state_size") or not callable(cell):
+        hint = " Pass the layer's cell (layer.cell)." if is_layer else ""
         raise TypeError(
             f"{owner}: cell must be a Keras recurrent cell such as keras.layers.LSTMCell(64). "
             f"Received: {cell!r}.{hint}"
@@ -125,3 +126,22 @@ def _plain_sequence(cell: Any, inputs: Tensor, state: Any) -> Generator[None, No
         yield
     finally:
         release_dropout_masks(cell)
+
+
+def resolve_training(training: Any) -> bool:
+    """Returns whether to train; None asks the Keras layer that is being called, if any."""
+    if training is not None:
+        return bool(training)
+    flag = _TrainingFlag()
+    flag(ops.zeros((1,)))
+    return flag.seen
+
+
+class _TrainingFlag(keras.layers.Layer):
+    """Learns from Keras whether the layer around it trains; Keras has no function for that."""
+
+    seen = False
+
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
+        self.seen = bool(training)
+        return x

@@ -91,7 +91,8 @@ class Decoder(keras.layers.Layer):
         """Returns a context manager that is open while the loop runs."""
         raise NotImplementedError
 
-    def call(
+    # Not `call`: Keras lets no arguments of a call mix tensors and numbers such as an end token.
+    def __call__(
         self,
         inputs: Any = None,
         initial_state: Any = None,
@@ -303,6 +304,7 @@ def dynamic_decode(
     else:
         finished, inputs, state = decoder.initialize(decoder_init_input, **init_kwargs)
     lengths = ops.zeros_like(finished, dtype="int32")
+    training = cells.resolve_training(training)
 
     def body(time: Any, carry: Any) -> tuple[Any, Any]:
         finished, inputs, state, lengths = carry

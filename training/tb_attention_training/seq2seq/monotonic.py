@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from tb_attention_training.seq2seq.backend import ops
+from tb_attention_training.seq2seq.loops import StepInputs, run_steps
 from tb_attention_training.seq2seq.mechanism import AttentionMechanism
 from tb_attention_training.seq2seq.mechanisms import BahdanauAttention, LuongAttention
 from tb_attention_training.seq2seq.states import Tensor
@@ -298,10 +299,13 @@ def _reached(passing: Tensor, arriving: Tensor) -> Tensor:
 
 
 def _reached_stepwise(passing: Tensor, arriving: Tensor) -> Tensor:
-    def step(q: Tensor, x: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        q = x[0] * q + x[1]
+    passing_steps = StepInputs(passing, time_major=False)
+    arriving_steps = StepInputs(arriving, time_major=False)
+
+    def body(position: Any, q: Tensor) -> tuple[Tensor, Tensor]:
+        q = passing_steps.read(position) * q + arriving_steps.read(position)
         return q, q
 
-    rows = (ops.swapaxes(passing, 0, 1), ops.swapaxes(arriving, 0, 1))
-    _, q = ops.scan(step, ops.zeros_like(passing[:, 0]), rows)
+    zeros = ops.zeros_like(passing[:, 0])
+    _, _, q = run_steps(body, zeros, limit=passing_steps.length)
     return ops.swapaxes(q, 0, 1)
