@@ -40,7 +40,8 @@ def stack_metrics(
         if len(found) > limits.MAX_METRICS or len(found) * steps * examples * heads > _MAX_VALUES:
             raise StoreError(
                 f"metrics: {len(found)} of {examples} examples and {heads} heads at {steps:,} "
-                f"steps; at most {_MAX_VALUES:,} values and {limits.MAX_METRICS} metrics are possible."
+                f"steps; at most {_MAX_VALUES:,} values and {limits.MAX_METRICS} metrics are "
+                "possible."
             )
     series: dict[str, NDArray[np.float32]] = {}
     for name, rows in found.items():
