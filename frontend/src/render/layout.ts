@@ -42,6 +42,8 @@ export interface MapLayout {
 const CHARACTER = 7.25; // of the 12 px monospaced token font
 const PAD = 16;
 const GAP = 12;
+/** In a lower pane the profiles would take most of the room from the map. */
+const PROFILES_FROM = 220;
 
 interface Mode {
   readonly mode: LabelMode;
@@ -147,9 +149,10 @@ function pitch(layout: MapLayout): number {
 
 export function layoutMap(input: LayoutInput): MapLayout {
   const modes = modesFor(input);
+  const profiles = input.height >= PROFILES_FROM;
   let best: MapLayout | undefined;
   for (const mode of modes) {
-    best = attempt(input, mode, true);
+    best = attempt(input, mode, profiles);
     if (best.cellWidth / best.poolKeys >= mode.least) break;
   }
   const last = modes.find((mode) => mode.mode === best?.mode) ?? modes[3];

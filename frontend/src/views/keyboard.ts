@@ -40,13 +40,13 @@ export const SHORTCUTS: readonly ShortcutGroup[] = [
       {
         keys: ['←', '→'],
         does: 'previous, next record',
-        match: (event) => arrows(event) && !event.shiftKey,
+        match: (event) => arrows(event) && !event.shiftKey && !event.altKey,
         run: (store, event) => store.moveBy(event.key === 'ArrowLeft' ? -1 : 1),
       },
       {
         keys: ['Shift ←', 'Shift →'],
         does: '10 records',
-        match: (event) => arrows(event) && event.shiftKey,
+        match: (event) => arrows(event) && event.shiftKey && !event.altKey,
         run: (store, event) => store.moveBy(event.key === 'ArrowLeft' ? -10 : 10),
       },
       {

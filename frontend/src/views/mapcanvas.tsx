@@ -122,7 +122,11 @@ export function Crosshair({ model }: { model: MapModel }): JSX.Element | null {
   const x = columnX(layout, cell.key);
   const y = rowY(layout, cell.query);
   const reading = map ? readCell(map, cell) : null;
-  const tagRight = x + layout.cellWidth + 180 < layout.width + layout.columnProfile;
+  const queryLabel = labelAt(model.queryTokens.value, cell.query, 16) || String(cell.query);
+  const keyLabel = labelAt(model.keyTokens.value, cell.key, 16) || String(cell.key);
+  // About as wide as its text; at the right it may lie over the column profile.
+  const tagWidth = (queryLabel.length + keyLabel.length) * 7.5 + 110;
+  const tagRight = x + layout.cellWidth + tagWidth < layout.width + layout.columnProfile + 24;
   const tagBelow = y < 40;
   const small = Math.min(layout.cellWidth, layout.cellHeight) < 4 ? 'small' : '';
   const pool = layout.poolKeys > 1 || layout.poolQueries > 1;
@@ -151,9 +155,9 @@ export function Crosshair({ model }: { model: MapModel }): JSX.Element | null {
             ...(tagBelow ? { top: y + layout.cellHeight + 6 } : { bottom: layout.height - y + 4 }),
           })}
         >
-          <bdi>{labelAt(model.queryTokens.value, cell.query, 16) || cell.query}</bdi>
+          <bdi>{queryLabel}</bdi>
           <span> → </span>
-          <bdi>{labelAt(model.keyTokens.value, cell.key, 16) || cell.key}</bdi>{' '}
+          <bdi>{keyLabel}</bdi>{' '}
           <b>
             {reading.masked
               ? `${reading.masked}: no weight`

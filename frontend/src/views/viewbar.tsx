@@ -30,7 +30,7 @@ export function ViewBar({ model }: { model: MapModel }): JSX.Element {
   const padded = map
     ? map.queryLength < map.queries || map.keyLength < map.keys
     : layer?.examples.some((e) => e.queryLength < layer.queries || e.keyLength < layer.keys);
-  const pooled = layout && (layout.poolQueries > 1 || layout.poolKeys > 1);
+  const pooled = map && layout && (layout.poolQueries > 1 || layout.poolKeys > 1);
   return (
     <div class="bar viewbar">
       <Picker
