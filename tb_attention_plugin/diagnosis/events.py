@@ -69,7 +69,7 @@ class Event:
 
 _SENTENCES: dict[EventKind, str] = {
     "entropy_collapse": "the attention collapsed onto one key (entropy {:.3f}).",
-    "stuck_uniform": "the attention is uniform since the beginning (entropy {:.3f}).",
+    "stuck_uniform": "the attention is uniform and never was anything else (entropy {:.3f}).",
     "diagonal_formed": "an alignment formed along the diagonal (diagonality {:.2f}).",
     "diagonal_lost": "the alignment along the diagonal is lost (diagonality {:.2f}).",
     "sink_emerged": "one key became a sink (it gets {:.0%} of the attention).",
@@ -128,7 +128,7 @@ class _LayerState:
         self._sink = Latch(heads, limits.patience)
         self._induction = Latch(heads, limits.patience)
         self._uniform = Streak(heads, limits.uniform_records)
-        self._was_uniform = np.ones(heads, bool)
+        self._never_focused = np.ones(heads, bool)
         self._dead = Streak(heads, limits.dead_records)
 
     def update(self, step: int, means: Mapping[str, Numbers]) -> Iterator[_Happening]:
@@ -152,8 +152,9 @@ class _LayerState:
         formed, _ = self._collapse.update(step, collapsed, entropy >= limits.open_entropy)
         yield from _named("entropy_collapse", "entropy", formed)
 
-        self._was_uniform &= entropy >= limits.uniform_entropy
-        stuck = self._uniform.update(step, self._was_uniform)
+        self._never_focused &= entropy >= limits.focused_entropy
+        uniform = self._never_focused & (entropy >= limits.uniform_entropy)
+        stuck = self._uniform.update(step, uniform)
         yield from _named("stuck_uniform", "entropy", stuck)
 
         diagonal = (

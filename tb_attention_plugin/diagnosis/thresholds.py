@@ -19,7 +19,8 @@ class Thresholds:
             alignment, whose entropy is as low.
         open_entropy: Entropy from which a head is open again, or was before.
         uniform_entropy: Entropy at or above which attention counts as uniform.
-        uniform_records: Records since the beginning for which it must be.
+        uniform_records: Records in a row for which it must be, to count as stuck.
+        focused_entropy: Entropy below which a head has found something once, and is not stuck.
         diagonal: Diagonality from which a head has a diagonal.
         diagonal_peak: Mean largest weight that a diagonal must have too.
         no_diagonal: Diagonality below which it has none any more.
@@ -42,6 +43,7 @@ class Thresholds:
     open_entropy: float = 0.2
     uniform_entropy: float = 0.95
     uniform_records: int = 12
+    focused_entropy: float = 0.85
     diagonal: float = 0.8
     diagonal_peak: float = 0.3
     no_diagonal: float = 0.65

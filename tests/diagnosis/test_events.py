@@ -125,7 +125,10 @@ def test_a_sharp_alignment_has_not_collapsed() -> None:
 def test_stuck_uniform() -> None:
     assert brief(feed({"entropy": [0.99] * 12})) == [("stuck_uniform", 0, 110)]
     assert feed({"entropy": [0.99] * 11}) == []
-    assert feed({"entropy": [0.99] * 6 + [0.94] + [0.99] * 30}) == []  # it moved: not stuck
+    assert feed({"entropy": [0.99] * 6 + [0.8] + [0.99] * 30}) == []  # it found something once
+    # Softening a little before it settles is no way out.
+    settling = [0.97] * 3 + [0.92] * 3 + [0.98] * 12
+    assert brief(feed({"entropy": settling})) == [("stuck_uniform", 60, 170)]
     assert brief(feed({"entropy": [0.99] * 3}, thresholds=Thresholds(uniform_records=3))) == [
         ("stuck_uniform", 0, 20)
     ]
