@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -130,8 +131,7 @@ def test_an_error_while_loading_hides_the_tab_and_nothing_else(
     caplog.clear()
 
 
-def test_everything_is_served_without_tensorflow(log: Path) -> None:
-    code = """if True:
+SERVE_WITHOUT_TENSORFLOW = """if True:
     import argparse, json, sys, warnings
     sys.modules["tensorflow"] = None
     warnings.simplefilter("ignore")
@@ -150,13 +150,32 @@ def test_everything_is_served_without_tensorflow(log: Path) -> None:
     plugin = AttentionLoader()
     client = Client(application.TensorBoardWSGIApp(flags, [plugin], data_provider=provider))
     listed = json.loads(client.get("/data/plugins_listing").data)["attention"]["enabled"]
-    status = [client.get(f"/data/plugin/attention/{path}").status_code for path in (
-        "runs", "index.js", "maps?run=run&layer=dec/cross&example=0&heads=0&steps=2",
-        "atlas?run=run&step=2&example=0", "metrics?run=run&layer=dec/cross")]
+    status = [client.get(f"/data/plugin/attention/{p}").status_code for p in sys.argv[2:]]
     summaries = sorted(multiplexer.PluginRunToTagToContent("attention"))
     print(listed, status, summaries, sorted({"keras", "matplotlib"} & sys.modules.keys()))
-    """
+"""
+
+
+def serve_without_tensorflow(log: Path, *paths: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", code, log], capture_output=True, text=True, check=False
+        [sys.executable, "-c", SERVE_WITHOUT_TENSORFLOW, log, *paths],
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert done.stdout.strip() == "True [200, 200, 200, 200, 200] ['.', 'run'] []", done.stderr
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_everything_is_served_without_tensorflow(log: Path) -> None:
+    served = serve_without_tensorflow(
+        log,
+        *("runs", "index.js", "maps?run=run&layer=dec/cross&example=0&heads=0&steps=2"),
+        *("atlas?run=run&step=2&example=0", "metrics?run=run&layer=dec/cross"),
+    )
+    assert served == "True [200, 200, 200, 200, 200] ['.', 'run'] []"
+
+
+def test_the_tab_is_shown_where_only_event_files_were_copied(log: Path, tmp_path: Path) -> None:
+    shutil.copytree(log, tmp_path / "copy", ignore=shutil.ignore_patterns("plugins"))
+    assert serve_without_tensorflow(tmp_path / "copy") == "True [] ['.', 'run'] []"

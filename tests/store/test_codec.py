@@ -92,6 +92,13 @@ def test_every_truncation_is_an_error() -> None:
             codec.inflate(frame[:end], len(data))
 
 
+def test_data_without_its_end_is_an_error() -> None:
+    stream = zlib.compressobj(wbits=-15)
+    frame = stream.compress(bytes(101)) + stream.flush(zlib.Z_SYNC_FLUSH)  # all of it, but no end
+    with pytest.raises(ValueError, match="no end"):
+        codec.inflate(frame, 101)
+
+
 def test_what_a_bomb_holds_is_never_allocated() -> None:
     bomb = codec.deflate(bytes(1 << 26))  # 64 MB
     tracemalloc.start()
