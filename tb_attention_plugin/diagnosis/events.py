@@ -110,7 +110,7 @@ class EventDetector:
         state = self._layers.get(layer)
         if state is None or state.heads != heads:  # a model whose heads were changed starts anew
             state = self._layers[layer] = _LayerState(heads, self._thresholds)
-        means = {name: _mean(values) for name, values in metrics.items()}
+        means = {name: mean_over_examples(values) for name, values in metrics.items()}
         return [
             Event(kind, layer, head, first, step, metric, float(means[metric][head]))
             for kind, metric, head, first in state.update(step, means)
@@ -208,8 +208,8 @@ def events_of(
     return events
 
 
-def _mean(values: NDArray[np.floating]) -> Numbers:
-    # Where an example has no value (no repeated tokens, a single query) the others speak.
+def mean_over_examples(values: NDArray[np.floating]) -> Numbers:
+    """Mean over the examples that have a value, `[B, H]` to `[H]`; NaN where none has."""
     known = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
         return np.where(known, values, 0.0).sum(0) / known.sum(0)

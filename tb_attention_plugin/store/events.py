@@ -23,6 +23,8 @@ from tb_attention_plugin.store.record import RenderedImage
 
 PLUGIN_NAME = "attention"
 _IMAGES_PLUGIN_NAME = "images"
+_SCALARS_PLUGIN_NAME = "scalars"
+_TEXT_PLUGIN_NAME = "text"
 _numbers = itertools.count()
 
 
@@ -42,6 +44,19 @@ def _blob_sequence(tag: str, plugin: str, blobs: list[bytes]) -> summary_pb2.Sum
                 dim=[tensor_shape_pb2.TensorShapeProto.Dim(size=len(blobs))]
             ),
         ),
+    )
+
+
+def _single(
+    tag: str, plugin: str, data_class: int, tensor: tensor_pb2.TensorProto
+) -> summary_pb2.Summary.Value:
+    return summary_pb2.Summary.Value(
+        tag=tag,
+        metadata=summary_pb2.SummaryMetadata(
+            plugin_data=summary_pb2.SummaryMetadata.PluginData(plugin_name=plugin),
+            data_class=data_class,
+        ),
+        tensor=tensor,
     )
 
 
@@ -85,6 +100,20 @@ class EventFile:
         blobs = [str(image.width).encode(), str(image.height).encode(), image.png]
         value = _blob_sequence(image.tag, _IMAGES_PLUGIN_NAME, blobs)
         self._append_value(value, step, wall_time)
+
+    def write_scalar(self, tag: str, value: float, step: int, wall_time: float) -> None:
+        """Writes a point of a curve in the Time Series dashboard."""
+        tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT, float_val=[value])
+        kind = summary_pb2.DATA_CLASS_SCALAR
+        self._append_value(_single(tag, _SCALARS_PLUGIN_NAME, kind, tensor), step, wall_time)
+
+    def write_text(self, tag: str, markdown: str, step: int, wall_time: float) -> None:
+        """Writes a text for the Text dashboard."""
+        tensor = tensor_pb2.TensorProto(
+            dtype=types_pb2.DT_STRING, string_val=[markdown.encode("utf-8", "replace")]
+        )
+        kind = summary_pb2.DATA_CLASS_TENSOR
+        self._append_value(_single(tag, _TEXT_PLUGIN_NAME, kind, tensor), step, wall_time)
 
     def flush(self) -> None:
         """Makes what was written visible to readers."""

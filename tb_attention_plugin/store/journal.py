@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Protocol
@@ -18,8 +19,18 @@ from tb_attention_plugin.store.record import AttentionRecord, RenderedImage
 class Journal(Protocol):
     """What a writer writes to; used by one thread."""
 
-    def append(self, record: AttentionRecord, encoding: pb.Encoding) -> None:
-        """Stores a record."""
+    def append(self, record: AttentionRecord, encoding: pb.Encoding) -> pb.Entry:
+        """Stores a record, and returns its entry."""
+        ...
+
+    def append_summaries(
+        self,
+        scalars: Mapping[str, float],
+        texts: Mapping[str, str],
+        step: int,
+        wall_time: float,
+    ) -> None:
+        """Stores scalar and text summaries by their tags."""
         ...
 
     def append_images(self, images: list[RenderedImage], step: int, wall_time: float) -> None:
@@ -80,7 +91,7 @@ class LocalJournal:
             self._opened = opened.pop_all()  # all is well: close() closes them
         self._frames = FrameWriter(self._data)
 
-    def append(self, record: AttentionRecord, encoding: pb.Encoding) -> None:
+    def append(self, record: AttentionRecord, encoding: pb.Encoding) -> pb.Entry:
         """Stores a record; see `Journal`."""
         entry, tiles = self._frames.append(record, encoding)
         self._data.flush()  # an entry means that its data is there
@@ -88,6 +99,21 @@ class LocalJournal:
         self._events.write_entry(
             record.layer, record.step, record.wall_time, entry.SerializeToString(), tiles
         )
+        self._events.flush()
+        return entry
+
+    def append_summaries(
+        self,
+        scalars: Mapping[str, float],
+        texts: Mapping[str, str],
+        step: int,
+        wall_time: float,
+    ) -> None:
+        """Stores scalar and text summaries; see `Journal`."""
+        for tag, value in scalars.items():
+            self._events.write_scalar(tag, value, step, wall_time)
+        for tag, text in texts.items():
+            self._events.write_text(tag, text, step, wall_time)
         self._events.flush()
 
     def append_images(self, images: list[RenderedImage], step: int, wall_time: float) -> None:

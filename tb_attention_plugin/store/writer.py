@@ -6,12 +6,15 @@ import atexit
 import os
 import queue
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, get_args
 
 from numpy.typing import ArrayLike
 
+from tb_attention_plugin.diagnosis import summaries
+from tb_attention_plugin.diagnosis.events import Event, EventDetector
 from tb_attention_plugin.store import attention_pb2 as pb
 from tb_attention_plugin.store.journal import Journal, LocalJournal
 from tb_attention_plugin.store.record import AttentionRecord, ImageRenderer, Tokens
@@ -37,6 +40,13 @@ class AttentionWriter:
         render_images: Makes image summaries of each record, e.g.
             `tb_attention_training.plotting.render_attention_images`; called on the background
             thread, after the record is written.
+        scalars: Names of head metrics, e.g. `"entropy"`, that also become scalar summaries, as
+            `attention_entropy/<layer>/head_0`, for comparing runs in the Time Series dashboard.
+        on_event: Called with each event of the training, see `tb_attention_plugin.diagnosis`, on
+            the background thread; what it raises counts as a failure of the writer. `EventWatch`
+            brings events to another thread.
+
+    The writer keeps each layer's latest record in memory, to say what changed since.
 
     Raises:
         ValueError: An argument is not as described.
@@ -55,6 +65,8 @@ class AttentionWriter:
         precision: Precision = "code8",
         max_queue: int = 16,
         render_images: ImageRenderer | None = None,
+        scalars: Sequence[str] = (),
+        on_event: Callable[[Event], object] | None = None,
     ) -> None:
         if precision not in get_args(Precision):
             raise ValueError(
@@ -65,6 +77,9 @@ class AttentionWriter:
             raise ValueError(f"max_queue: expected 1 or more records, received {max_queue!r}.")
         self._precision = precision
         self._render_images = render_images
+        self._scalars = summaries.check_scalars(scalars)
+        self._on_event = on_event
+        self._detector = EventDetector()
         self._last_steps: dict[str, int] = {}
         self._failure: Exception | None = None
         self._closed = False
@@ -214,7 +229,20 @@ class AttentionWriter:
         encoding = _FLOAT_ENCODINGS.get(self._precision, pb.CODE8)
         if self._precision == "auto" and check_codable(record.weights) is None:
             encoding = pb.CODE8
-        self._journal.append(record, encoding)
+        entry = self._journal.append(record, encoding)
+        self._diagnose(entry)
         if self._render_images is not None:
             images = list(self._render_images(record))
             self._journal.append_images(images, record.step, record.wall_time)
+
+    def _diagnose(self, entry: pb.Entry) -> None:
+        metrics = summaries.metrics_of(entry)
+        scalars = summaries.scalars_of(entry.layer, metrics, self._scalars)
+        events = self._detector.update(entry.layer, entry.step, metrics)
+        tag = f"{summaries.EVENTS_TAG}/{entry.layer}"
+        texts = {tag: summaries.text_of(events)} if events else {}
+        if scalars or texts:
+            self._journal.append_summaries(scalars, texts, entry.step, entry.wall_time)
+        if self._on_event is not None:
+            for event in events:
+                self._on_event(event)
