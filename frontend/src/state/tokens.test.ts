@@ -34,6 +34,7 @@ test('running text keeps spaces, not bidi overrides', () => {
 
 test.each([
   [['1', '9', ' ', 'm', 'á', '</s>'], '19 má'],
+  [['1', '9', '-', '⟨/s⟩'], '19-'],
   [['the', 'quick', 'fox'], 'the quick fox'],
   [['▁the', '▁qu', 'ick'], 'the quick'],
   [['un', '##able', 'to'], 'unable to'],
