@@ -95,6 +95,7 @@ def test_the_transformer_records_every_attention(
         steps=5,
         batch_size=11,
         learning_rate=1e-3,
+        images=False,
     )
     train(recipe, encoding, corpus.train, corpus.probe, tmp_path, seed=0)
     reader = AttentionReader(tmp_path)

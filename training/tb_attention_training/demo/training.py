@@ -18,7 +18,8 @@ from tb_attention_training.demo.encoding import PADDING, START, Encoding, IntArr
 RECORDS = 100
 """About this many records are made in a run, evenly over its steps."""
 
-_EPOCHS = 5  # so many points of epoch curves, and of figures in the Images dashboard
+_EPOCHS = 5  # at most; each has one point of the epoch curves and one set of figures
+_EPOCH_STEPS = 20  # at least
 _WINDOW = 16  # batches among which texts are sorted by length
 _WARM_UP = 0.1  # share of the steps
 _CHUNK = 500  # texts that are read at once in an examination
@@ -34,6 +35,7 @@ class Recipe:
         steps: Number of training steps.
         batch_size: Number of examples in each.
         learning_rate: The highest one, after the warm-up; a cosine leads down to zero.
+        images: Whether to draw figures for the Images dashboard as well.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Recipe:
     steps: int
     batch_size: int
     learning_rate: float
+    images: bool = True
 
     def with_steps(self, steps: int | None) -> Recipe:
         """Returns the same recipe with another number of steps, unless it is None."""
@@ -151,7 +154,7 @@ def train(
     tensorboard = keras.callbacks.TensorBoard(
         str(log_dir), write_graph=False, update_freq=scalars_every
     )
-    epochs = min(_EPOCHS, recipe.steps)
+    epochs = _epochs(recipe.steps)
     fitted.fit(
         _dataset(learned, recipe.batch_size, seed),
         epochs=epochs,
@@ -185,6 +188,7 @@ def attention_callback(
         query_tokens={"decoder": written, ".": read},
         key_tokens={"decoder/.*self_attention": written, ".": read},
         max_examples=len(probe),
+        images=recipe.images,
         on_error="raise",  # a demo without records would show nothing
     )
 
@@ -222,6 +226,12 @@ def read_dates(model: keras.Model, encoding: Encoding, examples: Sequence[DateTe
 def exact_match(read: Sequence[str], examples: Sequence[DateText]) -> float:
     """Returns the share of dates that were read without any mistake."""
     return float(np.mean([text == e.iso for text, e in zip(read, examples, strict=True)]))
+
+
+def _epochs(steps: int) -> int:
+    """Returns into how many epochs of equal length to divide a training."""
+    fitting = [n for n in range(1, _EPOCHS + 1) if steps % n == 0 and steps // n >= _EPOCH_STEPS]
+    return max(fitting, default=1)
 
 
 def _dataset(arrays: Arrays, batch_size: int, seed: int) -> tf.data.Dataset:
