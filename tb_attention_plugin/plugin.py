@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import Any
 
+from tensorboard import plugin_util
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 from werkzeug.datastructures import Headers
 
 from tb_attention_plugin import responses
 from tb_attention_plugin.responses import RequestError
+from tb_attention_plugin.sampled import SampledRuns
 from tb_attention_plugin.store.events import PLUGIN_NAME
 from tb_attention_plugin.store.logdir import LogDirectory, roots_of
 from tb_attention_plugin.store.run import StoreError
@@ -138,6 +140,7 @@ class AttentionPlugin(base_plugin.TBPlugin):
         spec = getattr(context.flags, "logdir_spec", "") or ""
         self._log_dir = logdir or spec
         self._logs = LogDirectory(roots_of(logdir, spec))
+        self._sampled = SampledRuns(context.data_provider)
         self._static = resources.files("tb_attention_plugin") / "static"
 
     def get_plugin_apps(self) -> dict[str, Any]:
@@ -168,6 +171,15 @@ class AttentionPlugin(base_plugin.TBPlugin):
             es_module_path="/index.js", tab_name="Attention", disable_reload=False
         )
 
+    def _runs(self, request: wrappers.Request) -> responses.Runs:
+        environ = request.environ
+        stores = self._logs.runs()
+        readable = {name: store for name, store in stores.items() if store.histories}
+        sampled = self._sampled.without(
+            readable, plugin_util.context(environ), plugin_util.experiment_id(environ)
+        )
+        return dict(sorted({**stores, **sampled}.items()))
+
     @_route
     def _serve_static(self, request: wrappers.Request) -> wrappers.Response:
         name = request.path.rsplit("/", 1)[-1]
@@ -184,7 +196,7 @@ class AttentionPlugin(base_plugin.TBPlugin):
 
     @_route
     def _serve_runs(self, request: wrappers.Request) -> wrappers.Response:
-        response = responses.runs_response(self._logs.runs(), self._log_dir, self._logs.problems)
+        response = responses.runs_response(self._runs(request), self._log_dir, self._logs.problems)
         best = request.accept_mimetypes.best_match([_BINARY, "application/json"], _BINARY)
         if best == "application/json" and request.accept_mimetypes:
             body = json.dumps(responses.runs_json(response), ensure_ascii=False).encode()
@@ -194,7 +206,7 @@ class AttentionPlugin(base_plugin.TBPlugin):
     @_route
     def _serve_examples(self, request: wrappers.Request) -> wrappers.Response:
         response = responses.examples_response(
-            self._logs.runs(),
+            self._runs(request),
             _text(request, "run"),
             _text(request, "layer"),
             _integer(request, "step"),
@@ -204,14 +216,14 @@ class AttentionPlugin(base_plugin.TBPlugin):
     @_route
     def _serve_metrics(self, request: wrappers.Request) -> wrappers.Response:
         response = responses.metrics_response(
-            self._logs.runs(), _text(request, "run"), _text(request, "layer")
+            self._runs(request), _text(request, "run"), _text(request, "layer")
         )
         return _with_etag(request, response.SerializeToString(), _BINARY)
 
     @_route
     def _serve_maps(self, request: wrappers.Request) -> wrappers.Response:
         body = responses.maps_response(
-            self._logs.runs(),
+            self._runs(request),
             _text(request, "run"),
             _text(request, "layer"),
             _integer(request, "example"),
@@ -223,7 +235,7 @@ class AttentionPlugin(base_plugin.TBPlugin):
     @_route
     def _serve_atlas(self, request: wrappers.Request) -> wrappers.Response:
         body = responses.atlas_response(
-            self._logs.runs(),
+            self._runs(request),
             _text(request, "run"),
             _integer(request, "step"),
             _integers(request, "example"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from tb_attention_plugin.sampled import SampledRun
 from tb_attention_plugin.store import attention_pb2 as pb
 from tb_attention_plugin.store import code_table
 from tb_attention_plugin.store.history import History
@@ -33,7 +34,8 @@ class RequestError(Exception):
         self.status = status
 
 
-Runs = Mapping[str, RunStore]
+Source = RunStore | SampledRun
+Runs = Mapping[str, Source]
 _LATEST_TRIED = 8
 
 
@@ -54,7 +56,7 @@ def runs_response(runs: Runs, log_dir: str, problems: Sequence[str] = ()) -> pb.
         problems=problems,
     )
     for name, store in runs.items():
-        run = pb.Run(name=name)
+        run = pb.Run(name=name, thumbnails_only=store.thumbnails_only)
         for layer, history in store.histories.items():
             _add_layer(run, store, layer, history, response.problems)
         if run.layers:
@@ -63,7 +65,7 @@ def runs_response(runs: Runs, log_dir: str, problems: Sequence[str] = ()) -> pb.
     return response
 
 
-def _add_layer(run: pb.Run, store: RunStore, name: str, history: History, problems: Any) -> None:
+def _add_layer(run: pb.Run, store: Source, name: str, history: History, problems: Any) -> None:
     try:
         latest = _latest(store, name, history)
     except StoreError as error:
@@ -87,7 +89,7 @@ def _add_layer(run: pb.Run, store: RunStore, name: str, history: History, proble
         layer.examples.extend(_example(latest, b, [], []) for b in range(latest.entry.examples))
 
 
-def _latest(store: RunStore, layer: str, history: History) -> Found:
+def _latest(store: Source, layer: str, history: History) -> Found:
     """The latest entry that can be read, of the last few."""
     reason = StoreError("it has no records.")
     for step in reversed(history.steps[-_LATEST_TRIED:]):
@@ -101,7 +103,7 @@ def _latest(store: RunStore, layer: str, history: History) -> Found:
     raise reason
 
 
-def _examples(store: RunStore, found: Found) -> list[pb.Example]:
+def _examples(store: Source, found: Found) -> list[pb.Example]:
     queries = store.tokens(found, "query_tokens")
     keys = store.tokens(found, "key_tokens")
     return [
@@ -177,6 +179,12 @@ def maps_response(
             f"{len(heads)} heads at {len(steps)} steps; ask in several requests.",
         )
     store = _store(runs, run)
+    if store.thumbnails_only:
+        raise RequestError(
+            404,
+            f"run: of {run[:200]!r} only event files are here, which hold thumbnails. For the maps "
+            "copy plugins/attention of the run, too.",
+        )
     parts = _Parts()
     for step in steps:
         try:
@@ -237,11 +245,14 @@ def atlas_response(
             continue
         entry = found.entry
         most_examples = max(most_examples, entry.examples)
-        atlas = next((a for a in entry.atlases if a.size == size), None)
+        # Event files hold one size, whatever is asked for.
+        sizes = [a.size for a in entry.atlases]
+        wanted = sizes[0] if store.thumbnails_only and sizes else size
+        atlas = next((a for a in entry.atlases if a.size == wanted), None)
         if atlas is None:
             raise RequestError(
                 400,
-                f"size: expected one of {[a.size for a in entry.atlases]}, received {size}.",
+                f"size: expected one of {sizes}, received {size}.",
             )
         if layer is None:  # layers may be recorded with different examples
             shown = [b for b in examples if b < entry.examples]
@@ -303,19 +314,19 @@ class _Parts:
         return b"".join(self._pieces)
 
 
-def _store(runs: Runs, run: str) -> RunStore:
+def _store(runs: Runs, run: str) -> Source:
     if run not in runs:
         raise RequestError(404, f"run: no run {run[:200]!r} has recorded attention here.")
     return runs[run]
 
 
-def _history(store: RunStore, layer: str) -> History:
+def _history(store: Source, layer: str) -> History:
     if layer not in store.histories:
         raise RequestError(404, f"layer: the run has no layer {layer[:200]!r}.")
     return store.histories[layer]
 
 
-def _find(store: RunStore, layer: str, step: int) -> Found:
+def _find(store: Source, layer: str, step: int) -> Found:
     history = _history(store, layer)
     found = store.find(layer, step)
     if found is None:

@@ -6,7 +6,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -72,10 +72,11 @@ class LogDirectory:
     """All runs with recorded attention below some directories; safe to use from several threads.
 
     Args:
-        roots: By the name that precedes their runs' names; `""` adds nothing.
+        roots: Each with the name that precedes its runs' names; `""` adds nothing. Of runs that are
+            named alike the last one counts, as in TensorBoard.
     """
 
-    def __init__(self, roots: Mapping[str, Root]) -> None:
+    def __init__(self, roots: Sequence[tuple[str, Root]]) -> None:
         self._roots = roots
         self._runs: dict[str, RunStore] = {}
         self._lock = threading.Lock()
@@ -113,7 +114,7 @@ class LogDirectory:
     def _scan(self) -> None:
         runs: dict[str, RunStore] = {}
         problems: list[str] = []
-        for prefix, root in self._roots.items():
+        for prefix, root in self._roots:
             try:
                 stores, of_root = root.stores()
             except OSError as error:
@@ -131,9 +132,7 @@ class LogDirectory:
 
 
 def _join(prefix: str, name: str) -> str:
-    if not prefix:
-        return name
-    return prefix if name == "." else f"{prefix}/{name}"
+    return f"{prefix}/{name}" if prefix else name  # "prefix/." too: so TensorBoard names it
 
 
 def root_at(path: str) -> Root:
@@ -141,7 +140,7 @@ def root_at(path: str) -> Root:
     return LocalRoot(Path(path).expanduser().absolute())
 
 
-def roots_of(logdir: str, logdir_spec: str) -> dict[str, Root]:
+def roots_of(logdir: str, logdir_spec: str) -> list[tuple[str, Root]]:
     """Where TensorBoard looks for runs, from its flags as they were given.
 
     Args:
@@ -149,17 +148,18 @@ def roots_of(logdir: str, logdir_spec: str) -> dict[str, Root]:
         logdir_spec: `--logdir_spec`, comma-separated directories, each with an optional `name:`.
 
     Returns:
-        Roots by the name that precedes their runs' names.
+        Roots, each with the name that precedes its runs' names: runs are named as in TensorBoard.
     """
     if logdir:
-        return {"": root_at(logdir)}
-    roots: dict[str, Root] = {}
+        return [("", root_at(logdir))]
+    roots: list[tuple[str, Root]] = []
     for part in filter(None, logdir_spec.split(",")):
-        name, colon, path = part.partition(":")
-        if not colon or "/" in name or _SCHEME.match(part):
-            name, path = part, part  # as TensorBoard: no name, or the colon of a URL or a drive
-        roots[name] = root_at(path)
+        name, path = "", part
+        # No name stands before the colon of a URL or of a drive, or in an absolute path.
+        if ":" in part and part[0] != "/" and not _SCHEME.match(part):
+            name, _, path = part.partition(":")
+        roots.append((name, root_at(path)))
     return roots
 
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[A-Za-z]:\\")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9.]*://|[A-Za-z]:\\")

@@ -40,7 +40,7 @@ class AttentionReader:
                 f"logdir: expected a directory as for `tensorboard --logdir`, received "
                 f"{str(logdir)!r}, which does not exist."
             )
-        self._logs = LogDirectory({"": LocalRoot(root.absolute())})
+        self._logs = LogDirectory([("", LocalRoot(root.absolute()))])
 
     def runs(self) -> list[str]:
         """Names of the runs, sorted."""

@@ -95,6 +95,8 @@ class RunStore:
         interval: Seconds for which what was found counts as fresh.
     """
 
+    thumbnails_only = False
+
     def __init__(self, place: Path | Folder, *, interval: float = 0) -> None:
         self.folder = (
             LocalFolder(files.store_directory(place)) if isinstance(place, Path) else place

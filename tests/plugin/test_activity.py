@@ -89,7 +89,7 @@ def test_a_logdir_spec_is_served(
     response = client.get(
         "/data/plugin/attention/runs", headers={"Accept": "application/json"}
     ).get_json()
-    assert [run["name"] for run in response["runs"]] == ["one", "two"]
+    assert [run["name"] for run in response["runs"]] == ["one/.", "two/."]
     assert response["log_dir"] == spec
 
 

@@ -106,7 +106,7 @@ def check(logdir: Path, run: str, acknowledged: int) -> tuple[int, int]:
         assert np.isfinite(reader.metrics(run, layer)["entropy"]).all()
         entries += len(steps)
         last_steps.append(steps[-1])
-    response = runs_response(LogDirectory({"": root_at(str(logdir))}).runs(), "")
+    response = runs_response(LogDirectory([("", root_at(str(logdir)))]).runs(), "")
     assert not response.problems, response.problems
     return entries, min(last_steps[1:], default=-1) if len(last_steps) > len(LAYERS) else -1
 
@@ -121,7 +121,7 @@ def main() -> None:
     entries = without = 0
     logdir = Path(tempfile.mkdtemp(prefix="kill_lab_"))
     try:
-        logs = LogDirectory({"": root_at(str(logdir))})
+        logs = LogDirectory([("", root_at(str(logdir)))])
         acknowledged, last = -1, -1
         for number in range(arguments.kills):
             run = f"run{number // GENERATIONS}"

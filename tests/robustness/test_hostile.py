@@ -50,7 +50,7 @@ def rewrite(log: Path, lie: Lie, layer: str = "a", steps: tuple[int, ...] = (2,)
 
 
 def runs_of(log: Path) -> pb.RunsResponse:
-    logs = LogDirectory({"": root_at(str(log))})
+    logs = LogDirectory([("", root_at(str(log)))])
     return responses.runs_response(logs.runs(), "", logs.problems)
 
 
@@ -202,7 +202,7 @@ def test_files_that_are_links_are_not_opened(log: Path, tmp_path: Path, suffix: 
     else:
         with pytest.raises(StoreError, match="cannot be read"):
             reader.weights("run", "a", 0)
-    assert responses.runs_response(LogDirectory({"": root_at(str(log))}).runs(), "") is not None
+    assert responses.runs_response(LogDirectory([("", root_at(str(log)))]).runs(), "") is not None
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
