@@ -220,6 +220,54 @@ class MetricSeries(_message.Message):
     values: _containers.RepeatedScalarFieldContainer[float]
     def __init__(self, name: _Optional[str] = ..., values: _Optional[_Iterable[float]] = ...) -> None: ...
 
+class EventsResponse(_message.Message):
+    __slots__ = ("events", "problems")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[Event]
+    problems: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., problems: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Event(_message.Message):
+    __slots__ = ("kind", "layer", "head", "step", "confirmed_step", "metric", "value", "message")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    LAYER_FIELD_NUMBER: _ClassVar[int]
+    HEAD_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    CONFIRMED_STEP_FIELD_NUMBER: _ClassVar[int]
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    layer: str
+    head: int
+    step: int
+    confirmed_step: int
+    metric: str
+    value: float
+    message: str
+    def __init__(self, kind: _Optional[str] = ..., layer: _Optional[str] = ..., head: _Optional[int] = ..., step: _Optional[int] = ..., confirmed_step: _Optional[int] = ..., metric: _Optional[str] = ..., value: _Optional[float] = ..., message: _Optional[str] = ...) -> None: ...
+
+class FailuresResponse(_message.Message):
+    __slots__ = ("failures",)
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
+    failures: _containers.RepeatedCompositeFieldContainer[Failure]
+    def __init__(self, failures: _Optional[_Iterable[_Union[Failure, _Mapping]]] = ...) -> None: ...
+
+class Failure(_message.Message):
+    __slots__ = ("kind", "first_query", "end_query", "first_key", "end_key")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    FIRST_QUERY_FIELD_NUMBER: _ClassVar[int]
+    END_QUERY_FIELD_NUMBER: _ClassVar[int]
+    FIRST_KEY_FIELD_NUMBER: _ClassVar[int]
+    END_KEY_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    first_query: int
+    end_query: int
+    first_key: int
+    end_key: int
+    def __init__(self, kind: _Optional[str] = ..., first_query: _Optional[int] = ..., end_query: _Optional[int] = ..., first_key: _Optional[int] = ..., end_key: _Optional[int] = ...) -> None: ...
+
 class MapHeader(_message.Message):
     __slots__ = ("step", "example", "head", "queries", "keys", "query_length", "key_length", "causal", "encoding", "code_table", "crc32", "has_nonfinite", "out_of_range", "problem")
     STEP_FIELD_NUMBER: _ClassVar[int]
