@@ -1,0 +1,406 @@
+from __future__ import annotations
+
+from typing import Any
+
+import capture_models as models
+import keras
+import numpy as np
+import pytest
+from capture_models import HEADS, KEY_DIM, UNITS, VOCABULARY, B, K, Q, layers
+from tb_attention_training import AttentionWarning, attention_maps, seq2seq, tap
+from tb_attention_training.capture.forward import CaptureError
+from tb_attention_training.capture.maps import LayerAttention
+from tb_attention_training.capture.probe import AttentionProbe
+
+TOLERANCE = 1e-6
+
+
+def capture(model: Any, inputs: Any, **kwargs: Any) -> dict[str, LayerAttention]:
+    return {one.layer: one for one in AttentionProbe(model, inputs, **kwargs).capture()}
+
+
+def valid_rows(ids: Any) -> Any:
+    """`[B, 1, Q, 1]`: rows of padding attend to nothing, or equally, depending on the kernel."""
+    return (ids > 0)[:, None, :, None]
+
+
+def lengths(ids: Any) -> list[int]:
+    return (ids > 0).sum(axis=1).tolist()
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_multi_head_attention_equals_its_own_scores(dropout: float) -> None:
+    inputs = [models.source(), models.target()]
+    found = capture(models.transformer(dropout=dropout), inputs)
+    with_scores = models.transformer(dropout=dropout, return_scores=True)
+    _, encoder, causal, cross = (np.asarray(x) for x in with_scores(inputs, training=False))
+    assert sorted(found) == ["causal_attention", "cross_attention", "encoder_attention"]
+    for name, expected, ids in (
+        ("encoder_attention", encoder, inputs[0]),
+        ("causal_attention", causal, inputs[1]),
+        ("cross_attention", cross, inputs[1]),
+    ):
+        rows = valid_rows(ids)
+        np.testing.assert_allclose(found[name].weights * rows, expected * rows, atol=TOLERANCE)
+        assert found[name].weights.dtype == np.float32
+    assert found["cross_attention"].weights.shape == (B, HEADS, Q, K)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_masks_give_lengths_and_causality(dropout: float) -> None:
+    source, target = models.source(), models.target()
+    found = capture(models.transformer(dropout=dropout), [source, target])
+    for name, queries, keys, causal in (
+        ("encoder_attention", source, source, False),
+        ("causal_attention", target, target, True),
+        ("cross_attention", target, source, False),
+    ):
+        one = found[name]
+        assert one.query_lengths is not None
+        assert one.key_lengths is not None
+        assert one.query_lengths.tolist() == lengths(queries)
+        assert one.key_lengths.tolist() == lengths(keys)
+        assert one.causal is causal
+
+
+def test_decoder_alignments_equal_what_the_decoder_returns() -> None:
+    inputs = [models.source(), models.target()]
+    found = capture(models.decoder(), inputs)
+    expected = np.asarray(models.decoder(alignments=True)(inputs))
+    assert list(found) == ["decoder/alignments"]
+    one = found["decoder/alignments"]
+    assert one.weights.shape == (B, 1, Q, K)
+    np.testing.assert_allclose(one.weights[:, 0], expected, atol=TOLERANCE)
+    assert one.key_lengths is not None
+    assert one.key_lengths.tolist() == lengths(inputs[0])
+    assert one.query_lengths is not None
+    assert one.query_lengths.tolist() == lengths(inputs[1])
+
+
+class HandDriven(keras.Model):
+    """Drives `AttentionWrapper` with `dynamic_decode` inside `call`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = layers.Embedding(VOCABULARY, UNITS)
+        self.encoder = layers.LSTM(UNITS, return_sequences=True)
+        self.mechanism = seq2seq.BahdanauAttention(UNITS)
+        self.wrapper = seq2seq.AttentionWrapper(
+            layers.LSTMCell(UNITS), self.mechanism, alignment_history=True
+        )
+        self.logits = layers.Dense(VOCABULARY)
+        self.history: Any = None
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        source, target = inputs
+        ops: Any = keras.ops
+        valid = ops.sum(ops.cast(source > 0, "int32"), axis=1)
+        self.mechanism.setup_memory(self.encoder(self.embedding(source)), valid)
+        written = ops.sum(ops.cast(target > 0, "int32"), axis=1)
+        helper = seq2seq.TrainingHelper(self.embedding(target), written)
+        state = self.wrapper.zero_state(ops.shape(source)[0], "float32")
+        decoder = seq2seq.BasicDecoder(self.wrapper, helper, state, self.logits)
+        outputs, final, _ = seq2seq.dynamic_decode(decoder)
+        self.history = final.alignment_history.stack()
+        return outputs.rnn_output
+
+
+def test_alignment_history_of_a_hand_driven_decoder() -> None:
+    source, target = models.source(), models.target()
+    model = HandDriven()
+    model([source, target])
+    expected = np.asarray(model.history)  # [T, B, K]
+    found = capture(model, [source, target])
+    one = found["alignments"]
+    np.testing.assert_allclose(one.weights[:, 0], expected.transpose(1, 0, 2), atol=TOLERANCE)
+    assert one.weights.shape == (B, 1, Q, K)
+    assert one.key_lengths is not None
+    assert one.key_lengths.tolist() == lengths(source)
+    assert one.query_lengths is not None
+    assert one.query_lengths.tolist() == lengths(target)
+
+
+def test_names_do_not_drift_between_two_builds() -> None:
+    def build() -> Any:
+        ids = keras.Input((K,), dtype="int32")
+        x = layers.Embedding(VOCABULARY, UNITS)(ids)
+        for _ in range(2):
+            x = layers.MultiHeadAttention(HEADS, KEY_DIM)(x, x)
+        return keras.Model(ids, x)
+
+    first, second = (list(capture(build(), models.source())) for _ in range(2))
+    assert first == second == ["multi_head_attention", "multi_head_attention_1"]
+
+
+class Block(keras.layers.Layer):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.attention = layers.MultiHeadAttention(HEADS, KEY_DIM, name="self_attention")
+
+    def call(self, x: Any) -> Any:
+        return x + self.attention(x, x)
+
+
+def test_names_are_paths_and_shared_layers_are_numbered() -> None:
+    ids = keras.Input((K,), dtype="int32")
+    x = layers.Embedding(VOCABULARY, UNITS)(ids)
+    shared = Block(name="shared")
+    x = Block()(shared(shared(Block()(x))))
+    found = capture(keras.Model(ids, x), models.source())
+    assert list(found) == [
+        "block/self_attention",
+        "shared/self_attention#0",
+        "shared/self_attention#1",
+        "block_1/self_attention",
+    ]
+
+
+def test_a_name_does_not_depend_on_what_is_selected() -> None:
+    model = models.transformer()
+    inputs = [models.source(), models.target()]
+    assert list(capture(model, inputs, layers="cross")) == ["cross_attention"]
+    assert list(capture(model, inputs, exclude=["cross", "^enc"])) == ["causal_attention"]
+
+
+def test_attention_over_several_axes_is_flattened() -> None:
+    rows, columns = 2, 3
+    x = keras.Input((rows, columns, UNITS))
+    attention = layers.MultiHeadAttention(HEADS, KEY_DIM, attention_axes=(1, 2), name="attention")
+    y, scores = attention(x, x, return_attention_scores=True)
+    data = np.random.default_rng(0).normal(size=(B, rows, columns, UNITS)).astype("float32")
+    found = attention_maps(keras.Model(x, y), data)["attention"]
+    expected = np.asarray(keras.Model(x, scores)(data)).reshape(B, HEADS, 6, 6)
+    np.testing.assert_allclose(found, expected, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("kind", ["Attention", "AdditiveAttention"])
+def test_dot_product_and_additive_attention(kind: str) -> None:
+    query, value = keras.Input((Q, UNITS)), keras.Input((K, UNITS))
+    mask = keras.Input((K,), dtype="bool")
+    layer = getattr(layers, kind)(name="pick")
+    y, scores = layer([query, value], mask=[None, mask], return_attention_scores=True)
+    rng = np.random.default_rng(0)
+    inputs = [
+        rng.normal(size=(B, Q, UNITS)).astype("float32"),
+        rng.normal(size=(B, K, UNITS)).astype("float32"),
+        models.source() > 0,
+    ]
+    found = capture(keras.Model([query, value, mask], y), inputs)
+    expected = np.asarray(keras.Model([query, value, mask], scores)(inputs))
+    np.testing.assert_allclose(found["pick"].weights[:, 0], expected, atol=TOLERANCE)
+    assert found["pick"].key_lengths is not None
+    assert found["pick"].key_lengths.tolist() == lengths(models.source())
+
+
+def test_grouped_query_attention() -> None:
+    x = keras.Input((K, UNITS))
+    layer = layers.GroupQueryAttention(4, 6, 2, name="attention")
+    y = layer(x, x, use_causal_mask=True)
+    data = np.random.default_rng(0).normal(size=(B, K, UNITS)).astype("float32")
+    found = capture(keras.Model(x, y), data)["attention"]
+    _, scores = layer(data, data, use_causal_mask=True, return_attention_scores=True)
+    expected = np.asarray(scores)
+    np.testing.assert_allclose(found.weights, expected, atol=TOLERANCE)
+    assert found.causal
+
+
+class Bahdanau(keras.layers.Layer):
+    """Attention by hand, softmax over axis 1 as in many tutorials."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.project = layers.Dense(UNITS)
+        self.score = layers.Dense(1)
+
+    def call(self, query: Any, values: Any) -> Any:
+        score = self.score(keras.ops.tanh(self.project(values) + query[:, None, :]))
+        weights = keras.ops.softmax(score, axis=1)  # [B, K, 1]
+        return keras.ops.sum(weights * values, axis=1), weights
+
+
+class StepByStep(keras.Model):
+    """A Python loop over decoder steps, one query each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = Bahdanau(name="bahdanau_attention")
+        self.weights_seen: list[Any] = []
+
+    def call(self, inputs: Any) -> Any:
+        queries, values = inputs
+        steps = [self.attention(queries[:, t], values) for t in range(Q)]
+        self.weights_seen = [weights for _, weights in steps]
+        return keras.ops.stack([context for context, _ in steps], axis=1)
+
+
+def test_steps_of_a_loop_become_queries() -> None:
+    rng = np.random.default_rng(0)
+    inputs = [
+        rng.normal(size=(B, Q, UNITS)).astype("float32"),
+        rng.normal(size=(B, K, UNITS)).astype("float32"),
+    ]
+    model = StepByStep()
+    model(inputs)
+    expected = np.stack([np.asarray(w)[..., 0] for w in model.weights_seen], axis=1)
+    found = attention_maps(model, inputs)
+    assert list(found) == ["bahdanau_attention"]
+    np.testing.assert_allclose(found["bahdanau_attention"][:, 0], expected, atol=TOLERANCE)
+
+
+class InLoop(keras.layers.Layer):
+    """Weights inside a loop of the framework, out of reach of a trace."""
+
+    def call(self, x: Any) -> Any:
+        import tensorflow as tf
+
+        def step(row: Any) -> Any:  # [B, D]
+            weights = keras.ops.softmax(keras.ops.einsum("bd,bkd->bk", row, x), axis=-1)
+            return keras.ops.einsum("bk,bkd->bd", weights, x)
+
+        return tf.transpose(tf.map_fn(step, tf.transpose(x, (1, 0, 2))), (1, 0, 2))
+
+
+def test_weights_inside_a_loop_are_found_eagerly() -> None:
+    x = keras.Input((K, UNITS), batch_size=B)
+    model = keras.Model(x, InLoop(name="attention_loop")(x))
+    data = np.random.default_rng(0).normal(size=(B, K, UNITS)).astype("float32")
+    scores = np.einsum("bqd,bkd->bqk", data, data)
+    expected = np.exp(scores - scores.max(-1, keepdims=True))
+    expected /= expected.sum(-1, keepdims=True)
+    found = attention_maps(model, data)["attention_loop"]
+    np.testing.assert_allclose(found[:, 0], expected, atol=TOLERANCE)
+
+
+class Tapped(keras.layers.Layer):
+    def call(self, x: Any) -> Any:
+        scores = keras.ops.matmul(x, keras.ops.swapaxes(x, 1, 2))
+        weights = keras.ops.relu(scores)
+        return keras.ops.matmul(tap("relu", weights, causal=True), x)
+
+
+def test_tap_hands_over_what_is_no_softmax() -> None:
+    x = keras.Input((K, UNITS))
+    data = np.random.default_rng(0).normal(size=(B, K, UNITS)).astype("float32")
+    found = capture(keras.Model(x, Tapped(name="mix")(x)), data)
+    expected = np.maximum(np.einsum("bqd,bkd->bqk", data, data), 0)
+    np.testing.assert_allclose(found["mix/relu"].weights[:, 0], expected, rtol=1e-5, atol=1e-5)
+    assert found["mix/relu"].causal
+
+
+def test_tap_outside_a_capture_returns_its_argument() -> None:
+    weights = object()
+    assert tap("anything", weights) is weights
+
+
+def test_tap_of_another_rank_is_an_error() -> None:
+    class Wrong(keras.layers.Layer):
+        def call(self, x: Any) -> Any:
+            return tap("wrong", x[0])
+
+    x = keras.Input((K, UNITS), batch_size=B)
+    model = keras.Model(x, layers.Dense(2)(Wrong()(x)))
+    with pytest.raises(ValueError, match=r"received shape \[11, 13\] in tap\('wrong', …\)"):
+        attention_maps(model, np.zeros((B, K, UNITS), "float32"))
+
+
+def test_nothing_found_says_what_was_looked_at() -> None:
+    ids = keras.Input((K,), dtype="int32")
+    x = layers.Embedding(VOCABULARY, UNITS)(ids)
+    model = keras.Model(ids, layers.Dense(VOCABULARY, activation="softmax", name="classify")(x))
+    with pytest.warns(AttentionWarning, match=r"Looked at: classify \(softmax \[5, 11, 17\]\)"):
+        assert attention_maps(model, models.source()) == {}
+    assert list(attention_maps(model, models.source(), layers="classify")) == ["classify"]
+
+
+def test_a_capture_follows_the_live_variables_without_tracing_again() -> None:
+    model = models.one_layer()
+    probe = AttentionProbe(model, models.source())
+    before = probe.capture()[0].weights
+    for variable in model.trainable_variables:
+        variable.assign(variable * 2 + 0.1)
+    after = probe.capture()[0].weights
+    np.testing.assert_allclose(
+        after, attention_maps(model, models.source())["attention"], atol=TOLERANCE
+    )
+    assert np.abs(after - before).max() > 1e-3
+
+
+class Counting(keras.layers.Layer):
+    """Changes state that is not a Keras variable whenever it runs."""
+
+    def __init__(self, counter: Any, *, use: bool) -> None:
+        super().__init__(name="attention")
+        self.counter, self.use = [counter], use
+
+    def call(self, x: Any) -> Any:
+        count = self.counter[0].assign_add(1.0)
+        scores = keras.ops.matmul(x, keras.ops.swapaxes(x, 1, 2))
+        return keras.ops.matmul(keras.ops.softmax(scores * count if self.use else scores), x)
+
+
+def counting_model(*, use: bool) -> tuple[Any, Any]:
+    import tensorflow as tf
+
+    counter: Any = tf.Variable(tf.constant(0.0))
+    x = keras.Input((K, UNITS))
+    model = keras.Model(x, layers.Dense(2)(Counting(counter, use=use)(x)))
+    counter.assign(0.0)
+    return model, counter
+
+
+def test_writes_outside_keras_variables_are_cut_out() -> None:
+    model, counter = counting_model(use=False)
+    probe = AttentionProbe(model, np.ones((B, K, UNITS), "float32"))
+    for _ in range(2):
+        assert probe.capture()[0].weights.shape == (B, 1, K, K)
+    assert float(counter) == 0.0
+
+
+def test_attention_that_depends_on_such_a_write_is_refused() -> None:
+    model, counter = counting_model(use=True)
+    with pytest.raises(CaptureError, match="not a Keras variable"):
+        attention_maps(model, np.ones((B, K, UNITS), "float32"))
+    assert float(counter) == 0.0
+
+
+def test_other_threads_are_not_part_of_a_capture() -> None:
+    import threading
+
+    model, other = models.one_layer(), models.one_layer()
+    stop = threading.Event()
+
+    def busy() -> None:
+        while not stop.is_set():
+            other(models.source(2))
+
+    thread = threading.Thread(target=busy)
+    thread.start()
+    try:
+        for _ in range(3):
+            found = attention_maps(model, models.source())
+            assert list(found) == ["attention"]
+            assert found["attention"].shape == (B, HEADS, K, K)
+    finally:
+        stop.set()
+        thread.join()
+    assert "Interceptor" not in repr(keras.Operation.__call__)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "error", "message"),
+    [
+        (np.zeros((0, K), "int32"), ValueError, "received an empty batch"),
+        ([np.zeros((B, K)), np.zeros((B + 1, K))], ValueError, "the same number of examples"),
+        ((row for row in np.zeros((B, K))), TypeError, "received generator"),
+        ({}, ValueError, "expected an array"),
+        (np.float32(1), ValueError, "examples along the first axis"),
+    ],
+)
+def test_inputs_are_checked(inputs: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        attention_maps(models.one_layer(), inputs)
+
+
+def test_a_model_that_is_not_built_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected a built model"):
+        attention_maps(HandDriven(), [models.source(), models.target()])
