@@ -16,6 +16,7 @@ from werkzeug import wrappers
 from werkzeug.datastructures import Headers
 
 from tb_attention_plugin import responses
+from tb_attention_plugin.diagnosis import answers
 from tb_attention_plugin.responses import RequestError
 from tb_attention_plugin.sampled import SampledRuns
 from tb_attention_plugin.store.events import PLUGIN_NAME
@@ -141,6 +142,7 @@ class AttentionPlugin(base_plugin.TBPlugin):
         self._log_dir = logdir or spec
         self._logs = LogDirectory(roots_of(logdir, spec))
         self._sampled = SampledRuns(context.data_provider)
+        self._event_log = answers.EventLog()
         self._static = resources.files("tb_attention_plugin") / "static"
 
     def get_plugin_apps(self) -> dict[str, Any]:
@@ -153,6 +155,8 @@ class AttentionPlugin(base_plugin.TBPlugin):
             "/metrics": self._serve_metrics,
             "/maps": self._serve_maps,
             "/atlas": self._serve_atlas,
+            "/events": self._serve_events,
+            "/failures": self._serve_failures,
         }
 
     def is_active(self) -> bool:
@@ -243,3 +247,22 @@ class AttentionPlugin(base_plugin.TBPlugin):
             request.args.get("layer"),
         )
         return _respond(body, _BINARY, cache=_cache(request))
+
+    @_route
+    def _serve_events(self, request: wrappers.Request) -> wrappers.Response:
+        response = answers.events_response(
+            self._event_log, self._runs(request), _text(request, "run")
+        )
+        return _with_etag(request, response.SerializeToString(), _BINARY)
+
+    @_route
+    def _serve_failures(self, request: wrappers.Request) -> wrappers.Response:
+        response = answers.failures_response(
+            self._runs(request),
+            _text(request, "run"),
+            _text(request, "layer"),
+            _integer(request, "example"),
+            _integer(request, "head"),
+            _integer(request, "step"),
+        )
+        return _respond(response.SerializeToString(), _BINARY, cache=_cache(request))

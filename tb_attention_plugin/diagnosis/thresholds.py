@@ -24,8 +24,8 @@ class Thresholds:
         diagonal: Diagonality from which a head has a diagonal.
         diagonal_peak: Mean largest weight that a diagonal must have too.
         no_diagonal: Diagonality below which it has none any more.
-        no_diagonal_peak: Mean largest weight below which it has none: uniform causal attention has
-            a diagonality of 0.7.
+        no_diagonal_peak: Mean largest weight below which it has none: a map blurred along the
+            diagonal keeps much of its diagonality.
         forward: Monotonicity that a diagonal must have.
         sink: Share of the attention on one key from which there is a sink.
         no_sink: Share below which there is none.

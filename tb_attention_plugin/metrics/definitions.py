@@ -66,8 +66,8 @@ def diagonality(measured: Measured) -> Floats:
     `1 - sum_qk w_qk W_qk / sum_qk w_qk` with `W_qk = 1 - exp(-(q/Q - k/K)^2 / 2 g^2)`, g = 0.2.
 
     Returns:
-        `[H]` in [0, 1]; NaN where there is no weight at all. Uniform attention has about 0.45 on
-        any shape, not 0: the guide is wide.
+        `[H]` in [0, 1]; NaN where there is no weight at all. Uniform attention has about 0.42 on
+        any shape, not 0: the guide is wide; uniform causal attention has 0.57.
 
     Source: Tachibana et al. 2017, "Efficiently Trainable Text-to-Speech System Based on Deep
     Convolutional Networks with Guided Attention", arXiv 1710.08969, equation 7.

@@ -110,7 +110,7 @@ def test_a_diagonal_is_lost() -> None:
     assert brief(feed(late)) == [("diagonal_lost", 40, 50)]
 
 
-def test_uniform_causal_attention_is_no_diagonal() -> None:
+def test_a_blurred_diagonal_is_none() -> None:
     start = {"diagonality": [0.7] * 5, "max_weight": [0.1] * 5, "monotonicity": [0.9] * 5}
     assert feed(start) == []
     formed = {name: [*values, *[0.95] * 3] for name, values in start.items()}
