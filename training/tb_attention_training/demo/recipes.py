@@ -8,7 +8,7 @@ from tb_attention_training.demo.transformer import build_transformer
 
 # The Transformer has 48 maps for each of the RNN's 8: drawing them would take longer than training.
 RECIPES = (
-    Recipe("luong", build_rnn, steps=600, batch_size=64, learning_rate=3e-3),
+    Recipe("luong", build_rnn, steps=1000, batch_size=64, learning_rate=3e-3),
     Recipe(
         "transformer",
         build_transformer,
