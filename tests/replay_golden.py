@@ -110,6 +110,11 @@ def to_numpy(arrays: Arrays) -> Arrays:
     return {k: ops.convert_to_numpy(v) for k, v in arrays.items()}
 
 
+def values_of(variables: Arrays) -> Arrays:
+    # By way of a tensor: NumPy warns about TensorFlow's variables.
+    return to_numpy({k: v + 0.0 for k, v in variables.items()})
+
+
 def _floats(inputs: Arrays) -> list[str]:
     return [k for k, v in inputs.items() if v.dtype == np.float32]
 
@@ -223,7 +228,7 @@ def replay_mechanism(case: Case, mode: str) -> Arrays:
     mechanism.build_memory(inputs["memory"].shape[-1])
     mechanism.build((None, inputs["queries"].shape[-1]))
     variables = mechanism_variables(mechanism)
-    initializers: Arrays = prefixed("w_default_init/", to_numpy(variables))
+    initializers: Arrays = prefixed("w_default_init/", values_of(variables))
     load(variables, case.under("w/"))
     steps, batch = inputs["queries"].shape[:2]
     weights_a = ops.convert_to_tensor(case.arrays["grad/R_alignments"])
@@ -541,10 +546,10 @@ def replay_end_to_end(case: Case, mode: str) -> Arrays:
         if step == 0:
             found = {"out/memory_step0": outputs["memory"], **prefixed("grad/", grads)}
         for name, variable in variables.items():
-            variable.assign(ops.convert_to_numpy(variable) - config["lr"] * grads[name])
+            variable.assign_sub(config["lr"] * grads[name])
     return {
         **found,
-        **prefixed("out/w_after/", to_numpy(variables)),
+        **prefixed("out/w_after/", values_of(variables)),
         "out/loss": np.stack(losses),
         "out/alignment_history": np.stack(histories),
     }

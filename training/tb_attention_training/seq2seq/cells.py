@@ -132,7 +132,7 @@ def resolve_training(training: Any) -> bool:
     """Returns whether to train; None asks the Keras layer that is being called, if any."""
     if training is not None:
         return bool(training)
-    flag = _TrainingFlag()
+    flag = _TrainingFlag(name="training_flag")
     flag(ops.zeros((1,)))
     return flag.seen
 

@@ -80,10 +80,10 @@ class LocationSensitiveAttention(BahdanauAttention):
             **kwargs,
         )
         self.filters, self.kernel_size, self.cumulate = filters, kernel_size, bool(cumulate)
-        self.attention_b = self.add_weight(
+        self.attention_b: Any = self.add_weight(
             name="attention_b", shape=(self.units,), initializer="zeros"
         )
-        self.location_convolution = keras.layers.Conv1D(
+        self.location_convolution: Any = keras.layers.Conv1D(
             filters,
             kernel_size,
             padding="same",
@@ -92,7 +92,7 @@ class LocationSensitiveAttention(BahdanauAttention):
             dtype=self.dtype_policy,
             name="location_convolution",
         )
-        self.location_layer = keras.layers.Dense(
+        self.location_layer: Any = keras.layers.Dense(
             self.units,
             use_bias=False,
             kernel_initializer=fresh(self.kernel_initializer),

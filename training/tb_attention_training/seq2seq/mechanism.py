@@ -90,7 +90,7 @@ class AttentionMechanism(keras.layers.Layer):
             )
         self.score_mask_value = score_mask_value
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.memory_layer = keras.layers.Dense(
+        self.memory_layer: Any = keras.layers.Dense(
             self.units,
             use_bias=False,
             kernel_initializer=fresh(self.kernel_initializer),

@@ -151,14 +151,14 @@ class BahdanauAttention(AttentionMechanism):
             **kwargs,
         )
         self.normalize = bool(normalize)
-        self.query_layer = keras.layers.Dense(
+        self.query_layer: Any = keras.layers.Dense(
             self.units,
             use_bias=False,
             kernel_initializer=fresh(self.kernel_initializer),
             dtype=self.dtype_policy,
             name="query_layer",
         )
-        self.attention_v = self.add_weight(
+        self.attention_v: Any = self.add_weight(
             name="attention_v", shape=(self.units,), initializer=fresh(self.kernel_initializer)
         )
         self.attention_g = self.attention_b = None

@@ -99,8 +99,8 @@ class MonotonicMixin(AttentionMechanism):
         self.score_bias_init = float(score_bias_init)
         self.sigmoid_noise = float(sigmoid_noise)
         self.sigmoid_noise_seed = seed
-        self.noise_seed = keras.random.SeedGenerator(seed) if sigmoid_noise > 0 else None
-        self.attention_score_bias = self.add_weight(
+        self.noise_seed: Any = keras.random.SeedGenerator(seed) if sigmoid_noise > 0 else None
+        self.attention_score_bias: Any = self.add_weight(
             name="attention_score_bias",
             shape=(),
             initializer=keras.initializers.Constant(score_bias_init),
