@@ -175,7 +175,9 @@ class _LayerState:
         )
         yield from _named("induction_formed", "induction", formed)
 
-        still = (change <= limits.dead_change) & (change <= limits.dead_ratio * _median(change))
+        others = _median(change)
+        still = (change <= limits.dead_change) & (change <= limits.dead_ratio * others)
+        still &= others > limits.dead_change  # else the whole layer has come to rest
         dead = self._dead.update(step, still)
         yield from _named("head_dead", "change", dead)
 

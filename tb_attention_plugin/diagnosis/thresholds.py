@@ -32,8 +32,9 @@ class Thresholds:
         induction: Prefix-matching score from which a head is an induction head.
         no_induction: Score below which it is none.
         dead_change: Change between records at or below which a head stands still.
-        dead_ratio: The same as a share of the median change of the layer's heads: where all stand
-            still, as at the end of a training, none is dead.
+        dead_ratio: The same as a share of the median change of the layer's heads, which must move
+            more than `dead_change`: where all stand still, as at the end of a training, none is
+            dead.
         dead_records: Records in a row for which it must stand still.
     """
 

@@ -143,6 +143,9 @@ def test_head_dead_needs_others_that_live() -> None:
     still = np.full((20, 2, 3), 1e-5)  # the training has come to rest
     assert events_of("layer", range(20), {"change": still}) == []
     assert events_of("layer", range(20), {"change": change[..., 1:2]}) == []  # nobody to compare
+    resting = np.full((20, 2, 3), 9e-4)  # and comes to rest sooner in one head than in another
+    resting[..., 1] = 1e-5
+    assert events_of("layer", range(20), {"change": resting}) == []
 
 
 def test_nan_is_no_event() -> None:
