@@ -378,5 +378,5 @@ def test_decoder_alignments_reach_the_disk(tmp_path: Path, new: Make) -> None:
     x = [models.source(EXAMPLES), models.target(EXAMPLES)]
     model.fit(x, models.target(EXAMPLES), batch_size=BATCH, callbacks=[callback], verbose=0)
     reader = AttentionReader(tmp_path)
-    assert reader.steps("train", "decoder/alignments") == [0, 5]
-    assert reader.weights("train", "decoder/alignments", 5).shape == (B, 1, Q, K)
+    assert reader.steps("train", "decoder/luong_attention") == [0, 5]
+    assert reader.weights("train", "decoder/luong_attention", 5).shape == (B, 1, Q, K)

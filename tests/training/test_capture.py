@@ -67,8 +67,8 @@ def test_decoder_alignments_equal_what_the_decoder_returns() -> None:
     inputs = [models.source(), models.target()]
     found = capture(models.decoder(), inputs)
     expected = np.asarray(models.decoder(alignments=True)(inputs))
-    assert list(found) == ["decoder/alignments"]
-    one = found["decoder/alignments"]
+    assert list(found) == ["decoder/luong_attention"]
+    one = found["decoder/luong_attention"]
     assert one.weights.shape == (B, 1, Q, K)
     np.testing.assert_allclose(one.weights[:, 0], expected, atol=TOLERANCE)
     assert one.key_lengths is not None
@@ -111,7 +111,7 @@ def test_alignment_history_of_a_hand_driven_decoder() -> None:
     model([source, target])
     expected = np.asarray(model.history)  # [T, B, K]
     found = capture(model, [source, target])
-    one = found["alignments"]
+    one = found["bahdanau_attention"]
     np.testing.assert_allclose(one.weights[:, 0], expected.transpose(1, 0, 2), atol=TOLERANCE)
     assert one.weights.shape == (B, 1, Q, K)
     assert one.key_lengths is not None

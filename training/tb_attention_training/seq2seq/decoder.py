@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import keras
 
+from tb_attention_training.capture.naming import base_name
 from tb_attention_training.capture.tap import tap, tapping
 from tb_attention_training.seq2seq import cells
 from tb_attention_training.seq2seq.backend import ops
@@ -353,14 +354,14 @@ def dynamic_decode(
 def _tap_history(decoder: Decoder, history: list[Tensor], lengths: Tensor) -> None:
     """Offers alignments `[T, B, K]`, one per mechanism, to a capture, which wants `[B, T, K]`."""
     mechanisms = getattr(getattr(decoder, "cell", None), "mechanisms", ())
-    masks = [mechanism.memory.mask for mechanism in mechanisms]
-    if len(masks) != len(history):  # a cell of the user's own
-        masks = [None] * len(history)
-    for rows, key_mask in zip(history, masks, strict=True):
+    named = [(base_name(mechanism), mechanism.memory.mask) for mechanism in mechanisms]
+    if len(named) != len(history):  # a cell of the user's own
+        named = [("alignments", None)] * len(history)
+    for rows, (name, key_mask) in zip(history, named, strict=True):
         query_mask = ops.expand_dims(ops.arange(ops.shape(rows)[0]), 0) < ops.expand_dims(
             lengths, 1
         )
-        tap("alignments", ops.swapaxes(rows, 0, 1), key_mask=key_mask, query_mask=query_mask)
+        tap(name, ops.swapaxes(rows, 0, 1), key_mask=key_mask, query_mask=query_mask)
 
 
 def _limit(decoder: Decoder, maximum_iterations: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, cast
 
 import keras
 
+from tb_attention_training.capture.naming import base_name
 from tb_attention_training.capture.tap import tap
 from tb_attention_training.seq2seq.backend import ops
 from tb_attention_training.seq2seq.decoder import BasicDecoder, dynamic_decode
@@ -157,8 +158,9 @@ class AttentionDecoder(keras.layers.Layer):
                 _, _, rows = run_steps(body, state, limit=steps.length)
         swapped: Any = keras.tree.map_structure(lambda x: ops.swapaxes(x, 0, 1), rows)
         outputs, alignments = swapped
-        for one, prepared in zip(keras.tree.flatten(alignments), memories, strict=True):
-            tap("alignments", one, key_mask=prepared.mask, query_mask=query_mask)
+        flat = keras.tree.flatten(alignments)
+        for mechanism, one, prepared in zip(wrapper.mechanisms, flat, memories, strict=True):
+            tap(base_name(mechanism), one, key_mask=prepared.mask, query_mask=query_mask)
         if self.output_layer is not None:
             outputs = self.output_layer(outputs)
         return AttentionDecoderOutput(outputs, alignments)
