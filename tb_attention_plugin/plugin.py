@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import Any
 
-from tensorboard import plugin_util
+from tensorboard import context as tensorboard_context
+from tensorboard.backend import experiment_id
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 from werkzeug.datastructures import Headers
@@ -180,7 +181,10 @@ class AttentionPlugin(base_plugin.TBPlugin):
         stores = self._logs.runs()
         readable = {name: store for name, store in stores.items() if store.histories}
         sampled = self._sampled.without(
-            readable, plugin_util.context(environ), plugin_util.experiment_id(environ)
+            readable,
+            # As tensorboard.plugin_util, which imports what warns that it is deprecated.
+            tensorboard_context.from_environ(environ),
+            str(environ.get(experiment_id.WSGI_ENVIRON_KEY, "")),
         )
         return dict(sorted({**stores, **sampled}.items()))
 
