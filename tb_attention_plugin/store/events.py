@@ -10,11 +10,13 @@ TensorFlow where it is installed.
 # pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
+import io
 import itertools
 import os
 import socket
 import time
 from pathlib import Path
+from typing import IO
 
 from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, tensor_shape_pb2, types_pb2
 
@@ -60,22 +62,16 @@ def _single(
     )
 
 
-class EventFile:
-    """Appends summaries to an event file of its own.
+class EventStream:
+    """Appends summaries to what becomes an event file of its own.
 
     Args:
-        log_dir: Directory of the run.
+        file: Where the bytes go.
     """
 
-    def __init__(self, log_dir: Path) -> None:
-        now = time.time()
-        name = (
-            f"events.out.tfevents.{int(now):010d}.{socket.gethostname()}.{os.getpid()}"
-            f".{next(_numbers)}.attention"
-        )
-        self.path = log_dir / name
-        self._file = open(self.path, "xb")  # noqa: SIM115 - closed by close()
-        self._append(event_pb2.Event(wall_time=now, file_version="brain.Event:2"))
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._append(event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2"))
         self._file.flush()
 
     def _append(self, event: event_pb2.Event) -> None:
@@ -122,3 +118,36 @@ class EventFile:
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
+
+
+def new_event_file_name() -> str:
+    """A name for an event file that no other writer has; they sort by time."""
+    return (
+        f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}"
+        f".{next(_numbers):06d}.attention"
+    )
+
+
+class EventFile(EventStream):
+    """An event file on this machine.
+
+    Args:
+        log_dir: Directory of the run.
+    """
+
+    def __init__(self, log_dir: Path) -> None:
+        self.path = log_dir / new_event_file_name()
+        super().__init__(open(self.path, "xb"))  # noqa: SIM115 - closed by close()
+
+
+class EventBuffer(EventStream):
+    """An event file in memory, to be written as one object."""
+
+    def __init__(self) -> None:
+        self.name = new_event_file_name()
+        self._buffer = io.BytesIO()
+        super().__init__(self._buffer)
+
+    def content(self) -> bytes:
+        """All of it."""
+        return self._buffer.getvalue()

@@ -13,6 +13,7 @@ from typing import Protocol
 from tb_attention_plugin.store import files
 from tb_attention_plugin.store.folder import Folder, LocalFolder
 from tb_attention_plugin.store.run import RunStore
+from tb_attention_plugin.store.urls import is_url
 
 RESCAN_SECONDS = 2.0
 
@@ -137,6 +138,10 @@ def _join(prefix: str, name: str) -> str:
 
 def root_at(path: str) -> Root:
     """The root at a path as a person gives it: relative, with `~`, or a URL such as `s3://…`."""
+    if is_url(path):
+        from tb_attention_plugin.store.remote import RemoteRoot
+
+        return RemoteRoot(path)
     return LocalRoot(Path(path).expanduser().absolute())
 
 

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from tb_attention_plugin.store import codec
 from tb_attention_plugin.store.history import History
-from tb_attention_plugin.store.logdir import LocalRoot, LogDirectory
+from tb_attention_plugin.store.logdir import LogDirectory, root_at
 from tb_attention_plugin.store.metric_series import stack_metrics
 from tb_attention_plugin.store.run import Found, RunStore, StoreError
+from tb_attention_plugin.store.urls import is_url
 
 
 class AttentionReader:
@@ -34,13 +35,12 @@ class AttentionReader:
     """
 
     def __init__(self, logdir: str | os.PathLike[str]) -> None:
-        root = Path(logdir).expanduser()
-        if not root.is_dir():
+        if not is_url(logdir) and not Path(logdir).expanduser().is_dir():
             raise FileNotFoundError(
                 f"logdir: expected a directory as for `tensorboard --logdir`, received "
                 f"{str(logdir)!r}, which does not exist."
             )
-        self._logs = LogDirectory([("", LocalRoot(root.absolute()))])
+        self._logs = LogDirectory([("", root_at(os.fspath(logdir)))])
 
     def runs(self) -> list[str]:
         """Names of the runs, sorted."""

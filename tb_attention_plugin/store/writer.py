@@ -18,10 +18,23 @@ from tb_attention_plugin.diagnosis.events import Event, EventDetector
 from tb_attention_plugin.store import attention_pb2 as pb
 from tb_attention_plugin.store.journal import Journal, LocalJournal
 from tb_attention_plugin.store.record import AttentionRecord, ImageRenderer, Tokens
+from tb_attention_plugin.store.urls import is_url
 from tb_attention_plugin.store.validation import check_codable, make_record
 
 Precision = Literal["code8", "float16", "float32", "auto"]
 _FLOAT_ENCODINGS = {"float16": pb.FLOAT16, "float32": pb.FLOAT32, "auto": pb.FLOAT32}
+
+
+class _Flush:
+    """In the queue: all before it is to be readable by others."""
+
+
+def _journal_at(log_dir: str | Path) -> Journal:
+    if isinstance(log_dir, Path):
+        return LocalJournal(log_dir)
+    from tb_attention_plugin.store.remote import RemoteJournal
+
+    return RemoteJournal(log_dir)
 
 
 class AttentionWriter:
@@ -32,6 +45,8 @@ class AttentionWriter:
 
     Args:
         log_dir: Directory of the run, as for `tf.summary.create_file_writer`. Made when missing.
+            May be a URL such as `s3://bucket/run` with the extra `remote`; what is written there
+            becomes readable with the first record after 15 seconds, after 32 MB, or at `flush`.
         precision: How weights are stored. `"code8"`: one byte each, shown within 5e-4 absolute or
             1 % relative of the true value; takes finite weights in [0, 1]. `"float16"` and
             `"float32"` take any value. `"auto"`: `"code8"` where the weights allow it, else
@@ -84,9 +99,9 @@ class AttentionWriter:
         self._failure: Exception | None = None
         self._closed = False
 
-        self.log_dir = Path(log_dir).expanduser()
+        self.log_dir = os.fspath(log_dir) if is_url(log_dir) else Path(log_dir).expanduser()
         try:
-            self._journal: Journal = LocalJournal(self.log_dir)
+            self._journal = _journal_at(self.log_dir)
         except OSError as error:
             raise type(error)(
                 error.errno,
@@ -95,7 +110,7 @@ class AttentionWriter:
                 error.filename,
             ) from error
 
-        self._queue: queue.Queue[AttentionRecord | None] = queue.Queue(max_queue)
+        self._queue: queue.Queue[AttentionRecord | _Flush | None] = queue.Queue(max_queue)
         self._thread = threading.Thread(target=self._work, name="AttentionWriter", daemon=True)
         self._thread.start()
         atexit.register(self.close)
@@ -165,6 +180,7 @@ class AttentionWriter:
         Raises:
             RuntimeError: The background thread has failed.
         """
+        self._queue.put(_Flush())
         self._queue.join()
         self._raise_failure()
 
@@ -218,9 +234,12 @@ class AttentionWriter:
             self._queue.task_done()
         self._queue.task_done()
 
-    def _try_to_store(self, record: AttentionRecord) -> Exception | None:
+    def _try_to_store(self, record: AttentionRecord | _Flush) -> Exception | None:
         try:
-            self._store(record)
+            if isinstance(record, AttentionRecord):
+                self._store(record)
+            else:
+                self._journal.flush()
         except Exception as error:
             return error  # raised on the user's thread, at the next call
         return None
