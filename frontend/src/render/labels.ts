@@ -1,4 +1,4 @@
-import { columnX, rowY, type MapLayout } from './layout';
+import { columnX, rowY, showsKey, showsQuery, type MapLayout } from './layout';
 
 /** Least distance between two labels, in CSS pixels. */
 const LEAST = 12;
@@ -21,7 +21,8 @@ export function labelInterval(pitch: number, sparse: boolean, sparseDistance: nu
 }
 
 function axis(
-  count: number,
+  first: number,
+  end: number,
   current: number | null,
   interval: number,
   clearance: number,
@@ -29,7 +30,8 @@ function axis(
 ): AxisLabel[] {
   const labels: AxisLabel[] = [];
   const here = current === null ? null : middle(current);
-  for (let index = 0; index < count; index += interval) {
+  // The same tokens are labelled wherever one pans to.
+  for (let index = Math.ceil(first / interval) * interval; index < end; index += interval) {
     if (index === current) continue;
     const at = middle(index);
     // The crosshair's label pushes its neighbours out.
@@ -44,7 +46,15 @@ export function columnLabels(layout: MapLayout, keys: number, current: number | 
   const sparse = layout.mode === 'sparse';
   const interval = labelInterval(layout.cellWidth / layout.poolKeys, sparse, SPARSE_COLUMNS);
   const clearance = interval === 1 ? 0 : sparse ? SPARSE_COLUMNS : LEAST;
-  return axis(keys, current, interval, clearance, (i) => columnX(layout, i) + layout.cellWidth / 2);
+  const { firstKey, visibleKeys } = layout;
+  return axis(
+    firstKey,
+    Math.min(keys, firstKey + visibleKeys),
+    current !== null && showsKey(layout, current) ? current : null,
+    interval,
+    clearance,
+    (i) => columnX(layout, i) + layout.cellWidth / 2,
+  );
 }
 
 export function rowLabels(layout: MapLayout, queries: number, current: number | null): AxisLabel[] {
@@ -52,9 +62,11 @@ export function rowLabels(layout: MapLayout, queries: number, current: number | 
   const pitch = layout.cellHeight / layout.poolQueries;
   const interval = labelInterval(pitch, sparse && pitch < 4, SPARSE_ROWS);
   const clearance = interval === 1 ? 0 : LEAST;
+  const { firstQuery, visibleQueries } = layout;
   return axis(
-    queries,
-    current,
+    firstQuery,
+    Math.min(queries, firstQuery + visibleQueries),
+    current !== null && showsQuery(layout, current) ? current : null,
     interval,
     clearance,
     (i) => rowY(layout, i) + layout.cellHeight / 2,

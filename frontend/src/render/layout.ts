@@ -1,6 +1,8 @@
 /** Where everything around a map goes: whole-pixel cells first, the rest around them. */
 
 export const MAX_CELL = 48;
+/** Zoomed in, a single cell may grow to this. */
+export const MAX_ZOOMED_CELL = 96;
 export const GRID_FROM = 8;
 export const HATCH_FROM = 3;
 
@@ -30,6 +32,11 @@ export interface MapLayout {
   readonly top: number;
   readonly width: number;
   readonly height: number;
+  /** The part that is shown: all of it, unless it is zoomed into. */
+  readonly firstQuery: number;
+  readonly firstKey: number;
+  readonly visibleQueries: number;
+  readonly visibleKeys: number;
   /** Height of the row profile above and width of the column profile at the right; 0: none. */
   readonly rowProfile: number;
   readonly columnProfile: number;
@@ -86,7 +93,61 @@ function fit(room: number, count: number, dpr: number): Fit {
   return { cell: 1 / dpr, pool: Math.ceil(count / pixels) };
 }
 
-function attempt(input: LayoutInput, mode: Mode, profiles: boolean): MapLayout {
+export interface Zoom {
+  /** 1 shows everything. */
+  readonly factor: number;
+  /** The first query and key to show. */
+  readonly query: number;
+  readonly key: number;
+}
+
+interface Axis extends Fit {
+  readonly first: number;
+  readonly visible: number;
+}
+
+/** As many tokens from `first` on as there is room for at about `pitch` pixels per token. */
+function scaled(room: number, count: number, pitch: number, dpr: number, first: number): Axis {
+  const pixels = pitch * dpr;
+  const pool = Math.max(1, Math.round(1 / pixels));
+  const cell = Math.max(1, Math.round(pixels)) / dpr;
+  const cells = Math.max(1, Math.min(Math.ceil(count / pool), Math.floor(room / cell + 1e-9)));
+  // Pools begin at multiples of their size: what shares a pixel does not change with panning.
+  const latest = Math.max(0, Math.ceil(count / pool) - cells);
+  const start = Math.max(0, Math.min(latest, Math.round(first / pool))) * pool;
+  return { cell, pool, first: start, visible: Math.min(cells * pool, count - start) };
+}
+
+/** Pixels per token. */
+export function pitchX(layout: MapLayout): number {
+  return layout.cellWidth / layout.poolKeys;
+}
+
+export function pitchY(layout: MapLayout): number {
+  return layout.cellHeight / layout.poolQueries;
+}
+
+/** How far one can zoom into a map that is laid out as `whole`. */
+export function maxZoom(whole: MapLayout): number {
+  return Math.max(1, MAX_ZOOMED_CELL / Math.min(pitchX(whole), pitchY(whole)));
+}
+
+/** A part of the map that is laid out as `whole` when all of it is shown. */
+export function layoutZoomed(input: LayoutInput, whole: MapLayout, zoom: Zoom): MapLayout {
+  let best = whole;
+  for (const mode of modesFor(input)) {
+    best = attempt(input, mode, whole.rowProfile > 0, { ...zoom, whole });
+    if (pitchX(best) >= mode.least) break;
+  }
+  return best;
+}
+
+function attempt(
+  input: LayoutInput,
+  mode: Mode,
+  profiles: boolean,
+  zoom: (Zoom & { whole: MapLayout }) | null = null,
+): MapLayout {
   const { dpr } = input;
   const digits = String(Math.max(1, input.queries - 1)).length;
   const positionWidth = Math.ceil(digits * 6.6) + 12;
@@ -120,8 +181,18 @@ function attempt(input: LayoutInput, mode: Mode, profiles: boolean): MapLayout {
     cellHeight = vertical.cell;
     poolQueries = vertical.pool;
   }
-  const width = Math.ceil(input.keys / poolKeys) * cellWidth;
-  const height = Math.ceil(input.queries / poolQueries) * cellHeight;
+  let across = { first: 0, visible: input.keys };
+  let down = { first: 0, visible: input.queries };
+  if (zoom) {
+    const { factor, whole } = zoom;
+    const most = (pitch: number) => Math.min(MAX_ZOOMED_CELL, Math.max(pitch, pitch * factor));
+    const x = scaled(roomWidth, input.keys, most(pitchX(whole)), dpr, zoom.key);
+    const y = scaled(roomHeight, input.queries, most(pitchY(whole)), dpr, zoom.query);
+    [across, cellWidth, poolKeys] = [x, x.cell, x.pool];
+    [down, cellHeight, poolQueries] = [y, y.cell, y.pool];
+  }
+  const width = Math.ceil(across.visible / poolKeys) * cellWidth;
+  const height = Math.ceil(down.visible / poolQueries) * cellHeight;
   const snap = (value: number) => Math.round(value * dpr) / dpr;
   const blockWidth = left + width + right;
   return {
@@ -134,6 +205,10 @@ function attempt(input: LayoutInput, mode: Mode, profiles: boolean): MapLayout {
     top: snap(above + Math.max(0, (input.height - above - below - height) / 3)),
     width,
     height,
+    firstQuery: down.first,
+    firstKey: across.first,
+    visibleQueries: down.visible,
+    visibleKeys: across.visible,
     rowProfile,
     columnProfile,
     columnLabels: mode.columnLabels,
@@ -144,7 +219,7 @@ function attempt(input: LayoutInput, mode: Mode, profiles: boolean): MapLayout {
 
 /** Pixels per token along the axis where they are scarcer. */
 function pitch(layout: MapLayout): number {
-  return Math.min(layout.cellWidth / layout.poolKeys, layout.cellHeight / layout.poolQueries);
+  return Math.min(pitchX(layout), pitchY(layout));
 }
 
 export function layoutMap(input: LayoutInput): MapLayout {
@@ -174,17 +249,26 @@ export function cellAt(
   y: number,
 ): { query: number; key: number } | null {
   if (x < 0 || y < 0 || x >= layout.width || y >= layout.height) return null;
+  const { firstQuery, firstKey, poolQueries, poolKeys } = layout;
   return {
-    query: Math.min(queries - 1, Math.floor(y / layout.cellHeight) * layout.poolQueries),
-    key: Math.min(keys - 1, Math.floor(x / layout.cellWidth) * layout.poolKeys),
+    query: Math.min(queries - 1, firstQuery + Math.floor(y / layout.cellHeight) * poolQueries),
+    key: Math.min(keys - 1, firstKey + Math.floor(x / layout.cellWidth) * poolKeys),
   };
 }
 
 /** Left edge of a key's column, or top edge of a query's row, in CSS pixels from the corner. */
 export function columnX(layout: MapLayout, key: number): number {
-  return Math.floor(key / layout.poolKeys) * layout.cellWidth;
+  return Math.floor((key - layout.firstKey) / layout.poolKeys) * layout.cellWidth;
 }
 
 export function rowY(layout: MapLayout, query: number): number {
-  return Math.floor(query / layout.poolQueries) * layout.cellHeight;
+  return Math.floor((query - layout.firstQuery) / layout.poolQueries) * layout.cellHeight;
+}
+
+export function showsKey(layout: MapLayout, key: number): boolean {
+  return key >= layout.firstKey && key < layout.firstKey + layout.visibleKeys;
+}
+
+export function showsQuery(layout: MapLayout, query: number): boolean {
+  return query >= layout.firstQuery && query < layout.firstQuery + layout.visibleQueries;
 }

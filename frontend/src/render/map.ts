@@ -1,5 +1,5 @@
 import type { AttentionMap, Tiles } from '../api/model';
-import { maskOf, type Region } from '../state/cursor';
+import type { Region } from '../state/cursor';
 import type { Scale } from '../state/url';
 import { GRID_FROM, HATCH_FROM, type MapLayout } from './layout';
 import { packRgb, parseColor, type Palette } from './palette';
@@ -27,9 +27,11 @@ function cellPixels(
   scale: Scale,
   palette: Palette,
 ): ImageData {
-  const { poolQueries, poolKeys } = layout;
-  const columns = Math.ceil(region.keys / poolKeys);
-  const rows = Math.ceil(region.queries / poolQueries);
+  const { poolQueries, poolKeys, firstQuery, firstKey } = layout;
+  const columns = Math.ceil(layout.visibleKeys / poolKeys);
+  const rows = Math.ceil(layout.visibleQueries / poolQueries);
+  const endKey = firstKey + layout.visibleKeys;
+  const endQuery = firstQuery + layout.visibleQueries;
   const image = new ImageData(columns, rows);
   const pixels = new Uint32Array(image.data.buffer);
   const table = pixelTable(palette);
@@ -39,8 +41,9 @@ function cellPixels(
   const entries = new Int16Array(columns);
   for (let row = 0; row < rows; row++) {
     entries.fill(-1);
-    const end = Math.min(region.queries, (row + 1) * poolQueries);
-    for (let query = row * poolQueries; query < end; query++) {
+    const from = firstQuery + row * poolQueries;
+    const end = Math.min(endQuery, from + poolQueries);
+    for (let query = from; query < end; query++) {
       const start = query * map.keys;
       const most = scale === 'row' ? rowMaximum(weights, start, region.keys) : 1;
       const ofRow =
@@ -48,7 +51,7 @@ function cellPixels(
           ? codeLookup(scale, weights.table.values, most)
           : lookup;
       const open = openKeys(map, query, region.keys);
-      for (let key = 0; key < region.keys; key++) {
+      for (let key = firstKey; key < endKey; key++) {
         let entry: number;
         if (weights.kind === 'codes') {
           const code = weights.codes[start + key] as number;
@@ -59,7 +62,7 @@ function cellPixels(
           if (value === 0 && key >= open) continue;
           entry = colorIndex(scale, value, most);
         }
-        const column = poolKeys === 1 ? key : Math.floor(key / poolKeys);
+        const column = poolKeys === 1 ? key - firstKey : Math.floor((key - firstKey) / poolKeys);
         if (entry > (entries[column] as number)) entries[column] = entry;
       }
     }
@@ -77,14 +80,6 @@ function openKeys(map: AttentionMap, query: number, keys: number): number {
   if (query >= map.queryLength) return 0;
   const valid = Math.min(keys, map.keyLength);
   return map.causal ? Math.min(valid, query + 1) : valid;
-}
-
-/** Whether any cell of the region is masked. */
-export function hasMask(map: AttentionMap, region: Region): boolean {
-  return (
-    maskOf(map, 0, region.keys - 1) !== false ||
-    maskOf(map, region.queries - 1, region.keys - 1) !== false
-  );
 }
 
 /** Sizes a canvas to CSS pixels and returns its context, scaled to draw in them. */
@@ -136,13 +131,14 @@ function drawPixels(
   image: ImageData,
   width: number,
   height: number,
+  part = { x: 0, y: 0, width: image.width, height: image.height },
 ): void {
   scratch ??= document.createElement('canvas');
   scratch.width = image.width;
   scratch.height = image.height;
   scratch.getContext('2d')?.putImageData(image, 0, 0);
   context.imageSmoothingEnabled = false;
-  context.drawImage(scratch, 0, 0, width, height);
+  context.drawImage(scratch, part.x, part.y, part.width, part.height, 0, 0, width, height);
 }
 
 export function drawMap(
@@ -206,17 +202,26 @@ export function drawPreview(
   canvas: HTMLCanvasElement,
   tiles: Tiles | undefined,
   head: number,
-  width: number,
-  height: number,
+  region: Region,
+  layout: MapLayout,
   scale: Scale,
   palette: Palette,
   dpr: number,
 ): void {
+  const { width, height } = layout;
   const context = prepare(canvas, width, height, dpr);
   if (!context) return;
   context.fillStyle = palette.mask;
   context.fillRect(0, 0, width, height);
   if (tiles && head < tiles.heads) {
-    drawPixels(context, tilePixels(tiles, head, scale, palette), width, height);
+    const image = tilePixels(tiles, head, scale, palette);
+    const across = image.width / region.keys;
+    const down = image.height / region.queries;
+    drawPixels(context, image, width, height, {
+      x: layout.firstKey * across,
+      y: layout.firstQuery * down,
+      width: layout.visibleKeys * across,
+      height: layout.visibleQueries * down,
+    });
   }
 }

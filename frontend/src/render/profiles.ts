@@ -56,11 +56,12 @@ export function drawRowProfile(
   context.fillRect(0, height - 1, layout.width, 1);
   if (!map) return;
   const scale = height - 2;
-  const { cellWidth, poolKeys } = layout;
+  const { cellWidth, poolKeys, firstKey } = layout;
+  const endKey = firstKey + layout.visibleKeys;
   const gap = cellWidth >= 12 ? Math.max(2, Math.round(cellWidth * 0.14)) : cellWidth >= 4 ? 1 : 0;
   if (cell) {
     const start = cell.query * map.keys;
-    for (let key = 0; key < region.keys; key += poolKeys) {
+    for (let key = firstKey; key < endKey; key += poolKeys) {
       const weight = most(key, poolKeys, region.keys, (k) => weightAt(map.weights, start + k));
       if (weight === 0) continue;
       const bar = Math.max(weight > 0.005 ? 1 : 0.5, weight * scale);
@@ -73,10 +74,10 @@ export function drawRowProfile(
   context.strokeStyle = palette.ink3;
   context.lineWidth = 1;
   context.beginPath();
-  for (let key = 0; key < region.keys; key += poolKeys) {
+  for (let key = firstKey; key < endKey; key += poolKeys) {
     const x = columnX(layout, key);
     const y = height - 1.5 - most(key, poolKeys, region.keys, (k) => mean[k] as number) * scale;
-    if (key === 0) context.moveTo(x, y);
+    if (key === firstKey) context.moveTo(x, y);
     else context.lineTo(x, y);
     context.lineTo(x + cellWidth, y);
   }
@@ -102,10 +103,11 @@ export function drawColumnProfile(
   context.fillRect(width - 1, 0, 1, layout.height);
   if (!map || !cell) return;
   const scale = width - 2;
-  const { cellHeight, poolQueries } = layout;
+  const { cellHeight, poolQueries, firstQuery } = layout;
+  const endQuery = firstQuery + layout.visibleQueries;
   const gap =
     cellHeight >= 12 ? Math.max(2, Math.round(cellHeight * 0.14)) : cellHeight >= 4 ? 1 : 0;
-  for (let query = 0; query < region.queries; query += poolQueries) {
+  for (let query = firstQuery; query < endQuery; query += poolQueries) {
     const weight = most(query, poolQueries, region.queries, (q) =>
       weightAt(map.weights, q * map.keys + cell.key),
     );

@@ -34,6 +34,8 @@ export interface Store {
   /** Steps recorded since the person last was at the end. */
   readonly newSteps: ReadonlySignal<readonly number[]>;
   readonly keysOpen: Signal<boolean>;
+  /** The left pane, where the window is too narrow for it to stay. */
+  readonly drawerOpen: Signal<boolean>;
   goToIndex(index: number): void;
   moveBy(by: number): void;
   goToStep(step: number): void;
@@ -139,6 +141,7 @@ export function createStore(host: Host): Store {
     live,
     newSteps,
     keysOpen: signal(false),
+    drawerOpen: signal(false),
     goToIndex,
     moveBy(by) {
       playback.stop();

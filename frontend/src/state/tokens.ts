@@ -73,7 +73,9 @@ export function runningToken(token: string): string {
 
 /** What stands between two tokens of running text: nothing, or a space when tokens are words. */
 export function separatorOf(tokens: readonly string[]): '' | ' ' {
-  const own = tokens.filter((token) => token.length > 1 && !/^[<⟨].*[>⟩]$|^\[[A-Z]+\]$/.test(token));
+  const own = tokens.filter(
+    (token) => token.length > 1 && !/^[<⟨].*[>⟩]$|^\[[A-Z]+\]$/.test(token),
+  );
   // Vocabularies that mark word starts do so on many tokens; a stray newline is no such mark.
   const marked = tokens.filter((token) => /^[ ▁Ġ]|^\s$/.test(token)).length;
   return own.length > 0 && marked * 8 < own.length ? ' ' : '';

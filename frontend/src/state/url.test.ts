@@ -8,6 +8,8 @@ const full: ViewState = {
   example: 2,
   step: 1520,
   cell: { query: 9, key: 12 },
+  zoom: 2.25,
+  corner: { query: 1, key: 3 },
   scale: 'log',
   padding: true,
   pane: 'heads',

@@ -22,6 +22,10 @@ export interface ViewState {
   readonly example: number;
   readonly step: number | null;
   readonly cell: Cell | null;
+  /** 1 shows the whole map. */
+  readonly zoom: number;
+  /** The first query and key that the zoomed map shows. */
+  readonly corner: Cell | null;
   readonly scale: Scale;
   readonly padding: boolean;
   readonly pane: Pane | null;
@@ -40,6 +44,8 @@ export const DEFAULT_VIEW: ViewState = {
   example: 0,
   step: null,
   cell: null,
+  zoom: 1,
+  corner: null,
   scale: 'linear',
   padding: false,
   pane: null,
@@ -93,6 +99,14 @@ const FIELDS: { readonly [K in keyof ViewState]: Field<ViewState[K]> } = {
   example: count,
   step: orNull(count),
   cell,
+  zoom: {
+    parse(value) {
+      const zoom = /^\d{1,4}(\.\d{1,3})?$/.test(value) ? Number(value) : 0;
+      return zoom >= 1 ? zoom : undefined;
+    },
+    format: (value) => String(Math.round(value * 1000) / 1000),
+  },
+  corner: cell,
   scale: oneOf(SCALES),
   padding: flag,
   pane: orNull(oneOf(PANES)),
@@ -141,6 +155,8 @@ export function parseHash(hash: string): ViewState {
     example: read('example'),
     step: read('step'),
     cell: read('cell'),
+    zoom: read('zoom'),
+    corner: read('corner'),
     scale: read('scale'),
     padding: read('padding'),
     pane: read('pane'),

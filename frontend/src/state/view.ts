@@ -13,6 +13,8 @@ export function createView(): View {
     example: signal(d.example),
     step: signal(d.step),
     cell: signal(d.cell),
+    zoom: signal(d.zoom),
+    corner: signal(d.corner),
     scale: signal(d.scale),
     padding: signal(d.padding),
     pane: signal(d.pane),
@@ -31,6 +33,8 @@ export function snapshot(view: View): ViewState {
     example: view.example.value,
     step: view.step.value,
     cell: view.cell.value,
+    zoom: view.zoom.value,
+    corner: view.corner.value,
     scale: view.scale.value,
     padding: view.padding.value,
     pane: view.pane.value,
@@ -49,6 +53,8 @@ export function restore(view: View, state: ViewState): void {
     view.example.value = state.example;
     view.step.value = state.step;
     view.cell.value = state.cell;
+    view.zoom.value = state.zoom;
+    view.corner.value = state.corner;
     view.scale.value = state.scale;
     view.padding.value = state.padding;
     view.pane.value = state.pane;

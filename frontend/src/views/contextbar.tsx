@@ -84,6 +84,7 @@ export function ContextBar(): JSX.Element {
       </Picker>
       <div class="spring" />
       <LogState />
+      <DrawerButton />
       <LinkButton />
       <button
         type="button"
@@ -96,6 +97,24 @@ export function ContextBar(): JSX.Element {
         <Icon name="keyboard" size={20} />
       </button>
     </header>
+  );
+}
+
+/** Shown by the style sheet where the left pane has no place of its own. */
+function DrawerButton(): JSX.Element {
+  const { drawerOpen } = useStore();
+  return (
+    <button
+      type="button"
+      class="icon-button drawer-button"
+      aria-expanded={drawerOpen.value}
+      aria-label="Heads and examples"
+      title="Heads and examples"
+      data-testid="drawer"
+      onClick={() => (drawerOpen.value = !drawerOpen.value)}
+    >
+      <Icon name="panel" size={20} />
+    </button>
   );
 }
 

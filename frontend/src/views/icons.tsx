@@ -18,6 +18,10 @@ const PATHS = {
   arrow: 'M5 12h14M13 6l6 6-6 6',
   copy: 'M9 8h10v12H9zM5 16V4h10',
   refresh: 'M19 12a7 7 0 1 1-2.2-5.1M19 4v4h-4',
+  panel: 'M4 5h16v14H4zM10 5v14',
+  plus: 'M12 5v14M5 12h14',
+  minus: 'M5 12h14',
+  fit: 'M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5',
   close: 'M6 6l12 12M18 6L6 18',
 } as const;
 

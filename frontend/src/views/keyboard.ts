@@ -26,6 +26,19 @@ function arrows(event: KeyboardEvent): boolean {
   return event.key === 'ArrowLeft' || event.key === 'ArrowRight';
 }
 
+/** What a button on the screen does, with the state that it has. */
+function press(testId: string): void {
+  document.querySelector<HTMLElement>(`[data-testid="${testId}"]`)?.click();
+}
+
+const ZOOM_BUTTONS: Readonly<Record<string, string>> = {
+  '+': 'zoom-in',
+  '=': 'zoom-in',
+  '-': 'zoom-out',
+  '−': 'zoom-out',
+  '0': 'zoom-fit',
+};
+
 function faster(store: Store, by: 1 | -1): void {
   const speeds: readonly number[] = SPEEDS;
   const at = speeds.indexOf(store.view.speed.value) + by;
@@ -109,10 +122,16 @@ export const SHORTCUTS: readonly ShortcutGroup[] = [
         run: (store, event) => store.moveExample(event.shiftKey ? -1 : 1),
       },
       {
+        keys: ['+', '−', '0'],
+        does: 'zoom in, out, show the whole map',
+        match: (event) => event.key in ZOOM_BUTTONS && !event.altKey,
+        run: (_, event) => press(ZOOM_BUTTONS[event.key] ?? ''),
+      },
+      {
         keys: ['C'],
         does: 'copy a link to this view',
         match: plain('c'),
-        run: () => document.querySelector<HTMLElement>('[data-testid="copy-link"]')?.click(),
+        run: () => press('copy-link'),
       },
       {
         keys: ['?'],
@@ -126,6 +145,7 @@ export const SHORTCUTS: readonly ShortcutGroup[] = [
         match: (event) => event.key === 'Escape',
         run: (store) => {
           if (store.keysOpen.value) store.keysOpen.value = false;
+          else if (store.drawerOpen.value) store.drawerOpen.value = false;
           else store.cursor.clear();
         },
       },
@@ -135,6 +155,7 @@ export const SHORTCUTS: readonly ShortcutGroup[] = [
     title: 'With the focus in the map',
     shortcuts: [
       { keys: ['←', '→', '↑', '↓'], does: 'move the crosshair' },
+      { keys: ['Wheel'], does: 'zoom; drag to move the zoomed map' },
       { keys: ['Shift'], does: 'with an arrow: 10 cells' },
       { keys: ['Ctrl'], does: 'with an arrow: to the row’s strongest key' },
       {

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import { useRef } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import type { ExampleInfo } from '../api/model';
 import { metricTitle, plural } from '../state/format';
 import { useStore } from '../state/store';
@@ -14,8 +14,26 @@ export function LeftPane(): JSX.Element {
   const layers = run.value?.layers ?? [];
   const heads = layers.reduce((sum, layer) => sum + layer.heads, 0);
   const most = Math.max(0, ...layers.map((layer) => layer.heads));
+  const root = useRef<HTMLElement>(null);
+  const { drawerOpen } = store;
+  useEffect(() => {
+    if (!drawerOpen.value) return;
+    root.current?.querySelector<HTMLElement>('[aria-selected="true"]')?.focus();
+    // Its own button closes it by itself; a press anywhere else means the map.
+    const listener = (event: Event) => {
+      const target = event.target instanceof Element ? event.target : null;
+      if (target && (root.current?.contains(target) || target.closest('.drawer-button'))) return;
+      drawerOpen.value = false;
+    };
+    document.addEventListener('pointerdown', listener);
+    return () => document.removeEventListener('pointerdown', listener);
+  }, [drawerOpen.value, drawerOpen]);
   return (
-    <aside class="left" aria-label="Heads and examples">
+    <aside
+      class={`left ${drawerOpen.value ? 'open' : ''}`}
+      aria-label="Heads and examples"
+      ref={root}
+    >
       <div class="bar">
         <div class="tabs" role="tablist">
           <Tab pane="heads" label="Heads" />

@@ -1,14 +1,16 @@
 import type { JSX } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { cellAt, columnX, rowY } from '../render/layout';
-import { drawMap, drawPreview, hasMask } from '../render/map';
+import { columnX, rowY, showsKey, showsQuery } from '../render/layout';
+import { drawMap, drawPreview } from '../render/map';
 import { drawColumnProfile, drawRowProfile } from '../render/profiles';
-import { rankOf, readCell, strongestKey } from '../state/cursor';
+import { maskOf, rankOf, readCell, strongestKey } from '../state/cursor';
 import { formatWeight } from '../state/format';
 import { useStore, type Store } from '../state/store';
+import { useGestures } from './gestures';
 import { useDpr, usePalette } from './hooks';
 import { labelAt, type MapModel } from './mapmodel';
 import { style } from './style';
+import { reveal } from './zoom';
 
 /** The cells themselves, and pointing at them with the pointer or the arrow keys. */
 export function MapCanvas({ model }: { model: MapModel }): JSX.Element | null {
@@ -16,6 +18,7 @@ export function MapCanvas({ model }: { model: MapModel }): JSX.Element | null {
   const palette = usePalette();
   const dpr = useDpr();
   const canvas = useRef<HTMLCanvasElement>(null);
+  const gestures = useGestures(store, model, canvas);
   const layout = model.layout.value;
   const region = model.region.value;
   const state = store.maps.state.value;
@@ -33,7 +36,7 @@ export function MapCanvas({ model }: { model: MapModel }): JSX.Element | null {
     if (!element || !layout) return;
     if (map) drawMap(element, map, region, layout, scale, palette, dpr);
     else if (preview || state.status === 'error') {
-      drawPreview(element, tiles, head, layout.width, layout.height, scale, palette, dpr);
+      drawPreview(element, tiles, head, region, layout, scale, palette, dpr);
     }
   }, [map, region, layout, scale, palette, dpr, preview, tiles, head, state.status]);
 
@@ -44,18 +47,6 @@ export function MapCanvas({ model }: { model: MapModel }): JSX.Element | null {
     state.status
   ];
 
-  const point = (event: PointerEvent) => {
-    const box = canvas.current?.getBoundingClientRect();
-    if (!box) return;
-    const at = cellAt(
-      layout,
-      region.queries,
-      region.keys,
-      event.clientX - box.left,
-      event.clientY - box.top,
-    );
-    if (at) store.cursor.set(at);
-  };
   return (
     <canvas
       ref={canvas}
@@ -77,16 +68,18 @@ export function MapCanvas({ model }: { model: MapModel }): JSX.Element | null {
       data-head={head}
       data-example={example}
       data-step={map?.step ?? ''}
-      data-queries={region.queries}
-      data-keys={region.keys}
+      data-queries={layout.visibleQueries}
+      data-keys={layout.visibleKeys}
+      data-first-query={layout.firstQuery}
+      data-first-key={layout.firstKey}
+      data-zoom={store.view.zoom.value}
       data-cell={layout.cellWidth}
       data-cell-height={layout.cellHeight}
       data-pool={`${layout.poolQueries}x${layout.poolKeys}`}
       data-query={cell?.query ?? ''}
       data-key={cell?.key ?? ''}
       data-value={value}
-      onPointerMove={point}
-      onPointerDown={point}
+      {...gestures}
       onKeyDown={(event) => moveCrosshair(event, store, model)}
     />
   );
@@ -110,6 +103,7 @@ function moveCrosshair(event: KeyboardEvent, store: Store, model: MapModel): voi
       ? strongestKey(map, query, keys)
       : Math.max(0, Math.min(keys - 1, cell.key + (by[1] ?? 0) * many));
   store.cursor.set({ query, key });
+  reveal(store, model, { query, key });
 }
 
 /** The lines through the crosshair's cell, a frame around it, and the tag with its value. */
@@ -130,6 +124,9 @@ export function Crosshair({ model }: { model: MapModel }): JSX.Element | null {
   const tagBelow = y < 40;
   const small = Math.min(layout.cellWidth, layout.cellHeight) < 4 ? 'small' : '';
   const pool = layout.poolKeys > 1 || layout.poolQueries > 1;
+  const rowShown = showsQuery(layout, cell.query);
+  const columnShown = showsKey(layout, cell.key);
+  const shown = rowShown && columnShown;
   return (
     <div
       class="crosshair"
@@ -141,13 +138,19 @@ export function Crosshair({ model }: { model: MapModel }): JSX.Element | null {
       })}
       aria-hidden="true"
     >
-      <i class={`cross-row ${small}`} style={style({ top: y, height: layout.cellHeight })} />
-      <i class={`cross-column ${small}`} style={style({ left: x, width: layout.cellWidth })} />
-      <i
-        class={`cross-cell ${small}`}
-        style={style({ left: x, top: y, width: layout.cellWidth, height: layout.cellHeight })}
-      />
-      {reading && (
+      {rowShown && (
+        <i class={`cross-row ${small}`} style={style({ top: y, height: layout.cellHeight })} />
+      )}
+      {columnShown && (
+        <i class={`cross-column ${small}`} style={style({ left: x, width: layout.cellWidth })} />
+      )}
+      {shown && (
+        <i
+          class={`cross-cell ${small}`}
+          style={style({ left: x, top: y, width: layout.cellWidth, height: layout.cellHeight })}
+        />
+      )}
+      {shown && reading && (
         <div
           class="tag"
           style={style({
@@ -230,7 +233,8 @@ export function MaskNote({ model }: { model: MapModel }): JSX.Element | null {
   const layout = model.layout.value;
   const { map } = store.maps.state.value;
   if (!layout || !map?.causal || layout.width < 240 || layout.height < 120) return null;
-  if (!hasMask(map, model.region.value)) return null;
+  // At the note's own corner, which may be out of the masked half when zoomed.
+  if (!maskOf(map, layout.firstQuery, layout.firstKey + layout.visibleKeys - 1)) return null;
   return (
     <span
       class="mask-note"

@@ -1,6 +1,6 @@
 import { computed, type ReadonlySignal } from '@preact/signals';
 import type { ExampleInfo } from '../api/model';
-import { layoutMap, type MapLayout } from '../render/layout';
+import { layoutMap, layoutZoomed, type LayoutInput, type MapLayout } from '../render/layout';
 import { regionOf, type Region } from '../state/cursor';
 import type { Store } from '../state/store';
 import { isEndToken, tokenLabel } from '../state/tokens';
@@ -12,6 +12,8 @@ const NO_TOKENS: readonly string[] = [];
 export interface MapModel {
   readonly region: ReadonlySignal<Region>;
   readonly layout: ReadonlySignal<MapLayout | null>;
+  /** What the layout is made from, and how it is without zoom. */
+  readonly whole: ReadonlySignal<{ input: LayoutInput; layout: MapLayout } | null>;
   readonly queryTokens: ReadonlySignal<readonly string[]>;
   readonly keyTokens: ReadonlySignal<readonly string[]>;
 }
@@ -37,10 +39,10 @@ export function createMapModel(
   const region = computed<Region>(() => ({ queries: queries.value, keys: keys.value }));
   const queryTokens = computed(() => example.value?.queryTokens ?? NO_TOKENS);
   const keyTokens = computed(() => example.value?.keyTokens ?? NO_TOKENS);
-  const layout = computed(() => {
+  const whole = computed(() => {
     const { width, height, dpr } = size.value;
     if (width < 60 || height < 60 || queries.value === 0 || keys.value === 0) return null;
-    return layoutMap({
+    const input = {
       width,
       height,
       dpr,
@@ -48,9 +50,16 @@ export function createMapModel(
       keys: keys.value,
       queryCharacters: longest(queryTokens.value),
       keyCharacters: longest(keyTokens.value),
-    });
+    };
+    return { input, layout: layoutMap(input) };
   });
-  return { region, layout, queryTokens, keyTokens };
+  const layout = computed(() => {
+    const factor = store.view.zoom.value;
+    if (!whole.value || factor <= 1) return whole.value?.layout ?? null;
+    const { query, key } = store.view.corner.value ?? { query: 0, key: 0 };
+    return layoutZoomed(whole.value.input, whole.value.layout, { factor, query, key });
+  });
+  return { region, layout, whole, queryTokens, keyTokens };
 }
 
 function longest(tokens: readonly string[]): number {

@@ -4,6 +4,7 @@ import { formatStep, plural } from '../state/format';
 import { useStore } from '../state/store';
 import { useCopied } from './hooks';
 import { Icon } from './icons';
+import { Illustration } from './illustration';
 import type { MapModel } from './mapmodel';
 import { style } from './style';
 
@@ -97,6 +98,7 @@ export function Empty(): JSX.Element {
   const problems = store.catalog.catalog.value?.problems ?? [];
   return (
     <main class="empty" data-testid="state-empty">
+      <Illustration />
       <div class="empty-card">
         <h2>No attention maps in this log directory yet</h2>
         <p>

@@ -1,14 +1,17 @@
 import type { JSX } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { prepare } from '../render/map';
+import { maxZoom } from '../render/layout';
 import { LOG_FLOOR, position, rowMaximum } from '../render/scale';
 import { readCell } from '../state/cursor';
 import { useStore } from '../state/store';
 import { SCALES, type Scale } from '../state/url';
 import { useDpr, usePalette } from './hooks';
+import { Icon } from './icons';
 import type { MapModel } from './mapmodel';
 import { Picker } from './picker';
 import { style } from './style';
+import { fit, ZOOM_STEP, zoomBy } from './zoom';
 
 const SCALE_NAMES: Readonly<Record<Scale, string>> = {
   linear: 'Linear',
@@ -61,7 +64,58 @@ export function ViewBar({ model }: { model: MapModel }): JSX.Element {
         </span>
       )}
       <div class="spring" />
+      <ZoomButtons model={model} />
       <ColorBar model={model} />
+    </div>
+  );
+}
+
+function ZoomButtons({ model }: { model: MapModel }): JSX.Element {
+  const store = useStore();
+  const zoom = store.view.zoom.value;
+  const layout = model.layout.value;
+  const whole = model.whole.value;
+  return (
+    <div class="zoom-buttons">
+      {zoom > 1 && layout && (
+        <span class="bar-fact" data-testid="zoomed">
+          {layout.visibleQueries} × {layout.visibleKeys} of {model.region.value.queries} ×{' '}
+          {model.region.value.keys}
+        </span>
+      )}
+      <button
+        type="button"
+        class="icon-button"
+        aria-label="Zoom out"
+        title="Zoom out (−)"
+        data-testid="zoom-out"
+        disabled={zoom <= 1}
+        onClick={() => zoomBy(store, model, 1 / ZOOM_STEP)}
+      >
+        <Icon name="minus" />
+      </button>
+      <button
+        type="button"
+        class="icon-button"
+        aria-label="Zoom in"
+        title="Zoom in (+)"
+        data-testid="zoom-in"
+        disabled={!whole || zoom >= maxZoom(whole.layout)}
+        onClick={() => zoomBy(store, model, ZOOM_STEP)}
+      >
+        <Icon name="plus" />
+      </button>
+      <button
+        type="button"
+        class="icon-button"
+        aria-label="Show the whole map"
+        title="Show the whole map (0)"
+        data-testid="zoom-fit"
+        disabled={zoom <= 1}
+        onClick={() => fit(store)}
+      >
+        <Icon name="fit" />
+      </button>
     </div>
   );
 }
