@@ -1,6 +1,7 @@
 """Runs every benchmark, prints a line of JSON for each figure and writes results.json.
 
-`python benchmarks/run.py [name ...]` runs those named only, and leaves results.json alone.
+`python benchmarks/run.py [name ...]` runs those named only; the figures of the others stay, each
+benchmark with the date and machine of its own run.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import platform
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 HERE = Path(__file__).parent
+RESULTS = HERE / "results.json"
 PACKAGES = ("tensorflow", "keras", "tensorboard", "numpy", "matplotlib", "protobuf", "isal")
 
 
@@ -42,20 +45,19 @@ def _machine() -> dict[str, str]:
 def main() -> None:
     names = sys.argv[1:] or sorted(p.stem for p in HERE.glob("bench_*.py"))
     sys.path.insert(0, str(HERE))
-    figures: list[dict[str, object]] = []
+    results: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     for name in names:
+        figures: list[object] = []
         for figure in importlib.import_module(name).figures():
             print(figure.json(), flush=True)
-            figures.append({"benchmark": name, **json.loads(figure.json())})
-    if not sys.argv[1:]:
-        results = {
+            figures.append(json.loads(figure.json()))
+        results[name] = {
             "date": datetime.date.today().isoformat(),
             "machine": _machine(),
             "figures": figures,
         }
-        (HERE / "results.json").write_text(
-            json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        text = json.dumps(dict(sorted(results.items())), indent=1, ensure_ascii=False)
+        RESULTS.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
