@@ -9,7 +9,6 @@ of one example a matplotlib figure logged with `tf.summary.image`; ours records 
 from __future__ import annotations
 
 import io
-import statistics
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -123,4 +122,4 @@ def figures() -> Iterator[Figure]:
 
 
 def _megabytes(probe: AttentionProbe) -> float:
-    return round(statistics.fsum(a.weights.nbytes for a in probe.capture()) / 1e6, 2)
+    return round(sum(a.weights.nbytes for a in probe.capture()) / 1e6, 2)

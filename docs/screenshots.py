@@ -1,0 +1,75 @@
+"""Takes the pictures of the documentation from the log of the demo.
+
+    python docs/screenshots.py runs/demo
+
+Needs the development tools (`make test` installs them) and a Chromium, as the browser tests do.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+IMAGES = Path(__file__).parent / "images"
+LUONG = "&p.attention.run=luong/train&p.attention.example=0"
+TRANSFORMER = (
+    "&p.attention.run=transformer/train&p.attention.layer=decoder/layer_1/cross_attention"
+    "&p.attention.head=1&p.attention.example=1"
+)
+# Name, state in the address, the cell under the pointer as (query, key), width, height.
+PICTURES = (
+    ("tab", LUONG + "&p.attention.step=200", (9, 12), 1440, 900),
+    ("tab-1920", LUONG + "&p.attention.step=200", (9, 12), 1920, 1080),
+    ("transformer", TRANSFORMER, (3, 23), 1440, 900),
+)
+
+
+def take(
+    browser: Browser, url: str, cell: tuple[int, int], size: tuple[int, int], *, dark: bool
+) -> bytes:
+    """A picture of the tab once its map is drawn."""
+    page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+    page.goto(url)
+    frame = page.frame_locator("iframe")
+    frame.locator('[data-testid="map"][data-state="ready"]').wait_for(timeout=30_000)
+    if dark:
+        page.evaluate("document.body.classList.add('dark-mode')")
+    canvas = frame.get_by_test_id("map")
+    box = canvas.bounding_box()
+    queries, keys = (int(canvas.get_attribute(f"data-{n}") or 1) for n in ("queries", "keys"))
+    if box is not None:
+        x, y = (cell[1] + 0.5) * box["width"] / keys, (cell[0] + 0.5) * box["height"] / queries
+        canvas.hover(position={"x": x, "y": y})
+    page.wait_for_timeout(800)  # thumbnails and metrics
+    picture = page.screenshot()
+    page.close()
+    return picture
+
+
+def main() -> None:
+    """Takes all pictures, light and dark."""
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", sys.argv[1], "--port", "0"]
+    board = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert board.stderr is not None
+    found = next(filter(None, (re.search(r"at (http://\S+/)", line) for line in board.stderr)))
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    IMAGES.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        for name, state, cell, width, height in PICTURES:
+            for dark in (False, True):
+                url = f"{found[1]}#attention{state}"
+                picture = take(browser, url, cell, (width, height), dark=dark)
+                (IMAGES / f"{name}-{'dark' if dark else 'light'}.png").write_bytes(picture)
+        browser.close()
+    board.terminate()
+
+
+if __name__ == "__main__":
+    main()
