@@ -12,10 +12,12 @@ import sys
 import tarfile
 import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.browser.tab import Tab
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -166,3 +168,12 @@ def test_tab_is_active_and_served_in_the_clean_environment(address: str) -> None
 def test_maps_are_served_in_the_clean_environment(address: str) -> None:
     query = "run=run&layer=layer&example=1&heads=0,2&steps=11"
     assert len(get(f"{address}data/plugin/attention/maps?{query}")) > 2 * 8
+
+
+@pytest.mark.browser
+def test_the_tab_of_the_clean_environment_draws_a_map(
+    address: str, open_tab: Callable[..., Tab]
+) -> None:
+    tab = open_tab(address)
+    tab.wait_for_map(run="run", layer="layer", step=11, queries=5, keys=7)
+    assert abs(tab.hover(3, 4) - 1 / 7) <= 0.01 / 7
