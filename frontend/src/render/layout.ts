@@ -18,6 +18,8 @@ export interface LayoutInput {
   readonly queryCharacters: number;
   readonly keyCharacters: number;
   readonly dpr: number;
+  /** Without profiles beside it. */
+  readonly bare?: boolean;
 }
 
 export interface MapLayout {
@@ -67,10 +69,10 @@ function modesFor(input: LayoutInput): Mode[] {
   const keyWidth = Math.ceil(input.keyCharacters * CHARACTER);
   const turned = input.keyCharacters === 0 ? 20 : Math.min(56, keyWidth + 8);
   return [
-    // Upright labels need cells as wide as the longest of them.
+    // Upright labels need cells as wide as the longest of them; single characters need little.
     {
       mode: 'upright',
-      least: Math.max(20, keyWidth + 4),
+      least: keyWidth <= 8 ? 12 : Math.max(20, keyWidth + 4),
       columnLabels: 24,
       tokenWidth: natural(120),
     },
@@ -224,7 +226,7 @@ function pitch(layout: MapLayout): number {
 
 export function layoutMap(input: LayoutInput): MapLayout {
   const modes = modesFor(input);
-  const profiles = input.height >= PROFILES_FROM;
+  const profiles = input.height >= PROFILES_FROM && !input.bare;
   let best: MapLayout | undefined;
   for (const mode of modes) {
     best = attempt(input, mode, profiles);

@@ -76,7 +76,7 @@ function cellPixels(
 }
 
 /** The number of keys, from the first, that this query can look at. */
-function openKeys(map: AttentionMap, query: number, keys: number): number {
+export function openKeys(map: AttentionMap, query: number, keys: number): number {
   if (query >= map.queryLength) return 0;
   const valid = Math.min(keys, map.keyLength);
   return map.causal ? Math.min(valid, query + 1) : valid;
@@ -150,12 +150,23 @@ export function drawMap(
   palette: Palette,
   dpr: number,
 ): void {
+  drawCells(canvas, cellPixels(map, region, layout, scale, palette), layout, palette, dpr);
+}
+
+/** The mask's bed, one pixel of the image per cell on it, and lines between cells large enough. */
+export function drawCells(
+  canvas: HTMLCanvasElement,
+  image: ImageData,
+  layout: MapLayout,
+  palette: Palette,
+  dpr: number,
+): void {
   const { width, height, cellWidth, cellHeight } = layout;
   const context = prepare(canvas, width, height, dpr);
   if (!context) return;
   const cell = Math.min(cellWidth / layout.poolKeys, cellHeight / layout.poolQueries);
   drawMaskBed(context, width, height, cell, palette);
-  drawPixels(context, cellPixels(map, region, layout, scale, palette), width, height);
+  drawPixels(context, image, width, height);
   if (Math.min(cellWidth, cellHeight) < GRID_FROM) return;
   context.fillStyle = palette.grid;
   const line = 1 / dpr;

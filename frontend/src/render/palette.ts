@@ -4,6 +4,11 @@ export interface Palette {
   readonly ramp: Uint32Array;
   /** The same as CSS colours. */
   readonly css: readonly string[];
+  /** From B through nothing to A, as the ramp. */
+  readonly diverging: Uint32Array;
+  readonly divergingCss: readonly string[];
+  readonly sideA: string;
+  readonly sideB: string;
   readonly mask: string;
   readonly maskLine: string;
   readonly grid: string;
@@ -53,14 +58,20 @@ export function packRgb([r, g, b]: Rgb): number {
 }
 
 export const SEQUENTIAL_STOPS = 9;
+const DIVERGING_STOPS = ['n3', 'n2', 'n1', '0', 'p1', 'p2', 'p3'];
 
 /** `read` gives the value of a custom property of the theme in force. */
 export function createPalette(read: (name: string) => string): Palette {
   const stops = Array.from({ length: SEQUENTIAL_STOPS }, (_, i) => parseColor(read(`--seq-${i}`)));
   const colors = ramp256(stops);
+  const diverging = ramp256(DIVERGING_STOPS.map((name) => parseColor(read(`--div-${name}`))));
   return {
     ramp: Uint32Array.from(colors, packRgb),
     css: colors.map(([r, g, b]) => `rgb(${r} ${g} ${b})`),
+    diverging: Uint32Array.from(diverging, packRgb),
+    divergingCss: diverging.map(([r, g, b]) => `rgb(${r} ${g} ${b})`),
+    sideA: read('--side-a'),
+    sideB: read('--side-b'),
     mask: read('--mask-bg'),
     maskLine: read('--mask-line'),
     grid: read('--cell-grid'),

@@ -4,6 +4,7 @@ import { useContext } from 'preact/hooks';
 import type { ExampleInfo, LayerInfo } from '../api/model';
 import { createAtlases, type Atlases } from './atlases';
 import { watchCatalog, type CatalogWatch } from './catalog';
+import { createCompare, type Compare } from './compare';
 import { createCursor, type Cursor } from './cursor';
 import { createExamples } from './examples';
 import type { Host } from './host';
@@ -14,6 +15,7 @@ import { createPlayback, type Playback } from './playback';
 import { createSelection, type Selection } from './selection';
 import { move, nearestIndex } from './steps';
 import { syncWithAddress } from './sync';
+import type { Mode } from './url';
 import { createView, type View } from './view';
 
 /** Everything the views read, and every way they change it. */
@@ -23,6 +25,7 @@ export interface Store {
   readonly selection: Selection;
   readonly examples: ReadonlySignal<readonly ExampleInfo[]>;
   readonly maps: Maps;
+  readonly compare: Compare;
   readonly atlases: Atlases;
   readonly metrics: Metrics;
   readonly cursor: Cursor;
@@ -46,6 +49,7 @@ export interface Store {
   moveHead(by: number): void;
   moveLayer(by: number): void;
   moveExample(by: number): void;
+  setMode(mode: Mode): void;
   /** The address that reproduces this view. */
   link(): string;
 }
@@ -77,6 +81,7 @@ export function createStore(host: Host): Store {
     view,
     computed(() => maps.state.value.map),
   );
+  const compare = createCompare(catalog.catalog, selection, view);
   const live = computed(() => {
     const layer = selection.layer.value;
     return layer !== null && looksLive(layer, now.value, catalog.grewAt.value);
@@ -132,6 +137,7 @@ export function createStore(host: Host): Store {
     selection,
     examples: createExamples(selection),
     maps,
+    compare,
     atlases: createAtlases(catalog.catalog, selection, visible),
     metrics: createMetrics(selection, view),
     cursor,
@@ -184,6 +190,11 @@ export function createStore(host: Host): Store {
     moveExample(by) {
       const count = selection.layer.peek()?.examples.length ?? 0;
       if (count > 0) view.example.value = (selection.example.peek() + by + count) % count;
+    },
+    setMode(mode) {
+      // What one looked at is side A, and stays so while the playhead moves on.
+      if (mode === 'compare') view.a.value ??= selection.step.peek();
+      view.mode.value = mode;
     },
     link() {
       address.flush();

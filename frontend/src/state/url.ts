@@ -9,6 +9,9 @@ export type Scale = (typeof SCALES)[number];
 export const PANES = ['heads', 'examples'] as const;
 export type Pane = (typeof PANES)[number];
 
+export const MODES = ['map', 'compare'] as const;
+export type Mode = (typeof MODES)[number];
+
 export interface Cell {
   readonly query: number;
   readonly key: number;
@@ -21,6 +24,12 @@ export interface ViewState {
   readonly head: number;
   readonly example: number;
   readonly step: number | null;
+  readonly mode: Mode;
+  /** The steps of the two sides of a comparison. */
+  readonly a: number | null;
+  readonly b: number | null;
+  /** What side B shows instead of the selected head: `head.3`, `run.NAME`. */
+  readonly other: string | null;
   readonly cell: Cell | null;
   /** 1 shows the whole map. */
   readonly zoom: number;
@@ -43,6 +52,10 @@ export const DEFAULT_VIEW: ViewState = {
   head: 0,
   example: 0,
   step: null,
+  mode: 'map',
+  a: null,
+  b: null,
+  other: null,
   cell: null,
   zoom: 1,
   corner: null,
@@ -98,6 +111,10 @@ const FIELDS: { readonly [K in keyof ViewState]: Field<ViewState[K]> } = {
   head: count,
   example: count,
   step: orNull(count),
+  mode: oneOf(MODES),
+  a: orNull(count),
+  b: orNull(count),
+  other: text,
   cell,
   zoom: {
     parse(value) {
@@ -154,6 +171,10 @@ export function parseHash(hash: string): ViewState {
     head: read('head'),
     example: read('example'),
     step: read('step'),
+    mode: read('mode'),
+    a: read('a'),
+    b: read('b'),
+    other: read('other'),
     cell: read('cell'),
     zoom: read('zoom'),
     corner: read('corner'),

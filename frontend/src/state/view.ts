@@ -12,6 +12,10 @@ export function createView(): View {
     head: signal(d.head),
     example: signal(d.example),
     step: signal(d.step),
+    mode: signal(d.mode),
+    a: signal(d.a),
+    b: signal(d.b),
+    other: signal(d.other),
     cell: signal(d.cell),
     zoom: signal(d.zoom),
     corner: signal(d.corner),
@@ -32,6 +36,10 @@ export function snapshot(view: View): ViewState {
     head: view.head.value,
     example: view.example.value,
     step: view.step.value,
+    mode: view.mode.value,
+    a: view.a.value,
+    b: view.b.value,
+    other: view.other.value,
     cell: view.cell.value,
     zoom: view.zoom.value,
     corner: view.corner.value,
@@ -52,6 +60,10 @@ export function restore(view: View, state: ViewState): void {
     view.head.value = state.head;
     view.example.value = state.example;
     view.step.value = state.step;
+    view.mode.value = state.mode;
+    view.a.value = state.a;
+    view.b.value = state.b;
+    view.other.value = state.other;
     view.cell.value = state.cell;
     view.zoom.value = state.zoom;
     view.corner.value = state.corner;

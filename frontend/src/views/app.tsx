@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useMemo } from 'preact/hooks';
 import { useStore } from '../state/store';
+import { CompareView } from './compare';
 import { ContextBar, LogState } from './contextbar';
 import { Dock } from './dock';
 import { THUMB_PITCH } from './heads';
@@ -81,14 +82,15 @@ function Explorer(): JSX.Element {
   const store = useStore();
   const narrow = useMedia(NARROW);
   const left = useLeftWidth(narrow);
+  const comparing = store.view.mode.value === 'compare';
   return (
     <div class={`app ${narrow ? 'narrow' : ''}`} style={style({ '--w-left': `${left}px` })}>
       <ContextBar />
       <Banners />
-      <div class="stage">
+      <div class={`stage ${comparing ? 'wide' : ''}`}>
         <LeftPane />
-        <MapView />
-        {!narrow && <SideInspector />}
+        {comparing ? <CompareView /> : <MapView />}
+        {!narrow && !comparing && <SideInspector />}
       </div>
       <Dock />
       <KeySheet />

@@ -73,7 +73,7 @@ export function RowLabels({ model }: { model: MapModel }): JSX.Element | null {
   const room = Math.floor((layout.rowLabels - layout.positionWidth) / CHARACTER);
   return (
     <div
-      class={`labels rows ${layout.mode}`}
+      class={`labels rows ${layout.cellHeight < 16 && layout.mode === 'upright' ? 'turned' : layout.mode}`}
       style={style({
         left: layout.left - layout.rowLabels,
         top: layout.top,

@@ -39,6 +39,13 @@ const ZOOM_BUTTONS: Readonly<Record<string, string>> = {
   '0': 'zoom-fit',
 };
 
+function setSide(store: Store, side: 'a' | 'b'): void {
+  const step = store.selection.step.value;
+  if (step === null) return;
+  store.compare.set(side, step);
+  store.setMode('compare');
+}
+
 function faster(store: Store, by: 1 | -1): void {
   const speeds: readonly number[] = SPEEDS;
   const at = speeds.indexOf(store.view.speed.value) + by;
@@ -120,6 +127,26 @@ export const SHORTCUTS: readonly ShortcutGroup[] = [
         does: 'next, previous example',
         match: (event) => plain('e')(event) || shifted('e')(event),
         run: (store, event) => store.moveExample(event.shiftKey ? -1 : 1),
+      },
+      {
+        keys: ['1', '3'],
+        does: 'map, compare',
+        match: (event) => plain('1')(event) || plain('3')(event),
+        run: (store, event) => store.setMode(event.key === '1' ? 'map' : 'compare'),
+      },
+      {
+        keys: ['A', 'B'],
+        does: 'compare: set side A, B to this step',
+        match: (event) => plain('a')(event) || plain('b')(event),
+        run: (store, event) => setSide(store, event.key.toLowerCase() === 'a' ? 'a' : 'b'),
+      },
+      {
+        keys: ['X'],
+        does: 'compare: exchange the steps of A and B',
+        match: plain('x'),
+        run: (store) => {
+          if (store.view.mode.value === 'compare') store.compare.swap();
+        },
       },
       {
         keys: ['+', '−', '0'],

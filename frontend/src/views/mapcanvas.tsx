@@ -85,7 +85,7 @@ export function MapCanvas({ model }: { model: MapModel }): JSX.Element | null {
   );
 }
 
-function moveCrosshair(event: KeyboardEvent, store: Store, model: MapModel): void {
+export function moveCrosshair(event: KeyboardEvent, store: Store, model: MapModel): void {
   const by = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[
     event.key
   ];
@@ -107,7 +107,12 @@ function moveCrosshair(event: KeyboardEvent, store: Store, model: MapModel): voi
 }
 
 /** The lines through the crosshair's cell, a frame around it, and the tag with its value. */
-export function Crosshair({ model }: { model: MapModel }): JSX.Element | null {
+export function Crosshair(props: {
+  model: MapModel;
+  /** Only this in the tag, instead of the tokens and the weight in the selected map. */
+  said?: string;
+}): JSX.Element | null {
+  const { model, said } = props;
   const store = useStore();
   const layout = model.layout.value;
   const cell = store.cursor.cell.value;
@@ -119,7 +124,7 @@ export function Crosshair({ model }: { model: MapModel }): JSX.Element | null {
   const queryLabel = labelAt(model.queryTokens.value, cell.query, 16) || String(cell.query);
   const keyLabel = labelAt(model.keyTokens.value, cell.key, 16) || String(cell.key);
   // About as wide as its text; at the right it may lie over the column profile.
-  const tagWidth = (queryLabel.length + keyLabel.length) * 7.5 + 110;
+  const tagWidth = said ? 80 : (queryLabel.length + keyLabel.length) * 7.5 + 110;
   const tagRight = x + layout.cellWidth + tagWidth < layout.width + layout.columnProfile + 24;
   const tagBelow = y < 40;
   const small = Math.min(layout.cellWidth, layout.cellHeight) < 4 ? 'small' : '';
@@ -150,7 +155,7 @@ export function Crosshair({ model }: { model: MapModel }): JSX.Element | null {
           style={style({ left: x, top: y, width: layout.cellWidth, height: layout.cellHeight })}
         />
       )}
-      {shown && reading && (
+      {shown && (said ?? reading) && (
         <div
           class="tag"
           style={style({
@@ -158,13 +163,18 @@ export function Crosshair({ model }: { model: MapModel }): JSX.Element | null {
             ...(tagBelow ? { top: y + layout.cellHeight + 6 } : { bottom: layout.height - y + 4 }),
           })}
         >
-          <bdi>{queryLabel}</bdi>
-          <span> → </span>
-          <bdi>{keyLabel}</bdi>{' '}
+          {said === undefined && (
+            <>
+              <bdi>{queryLabel}</bdi>
+              <span> → </span>
+              <bdi>{keyLabel}</bdi>{' '}
+            </>
+          )}
           <b>
-            {reading.masked
-              ? `${reading.masked}: no weight`
-              : formatWeight(reading.weight, reading.tiny)}
+            {said ??
+              (reading?.masked
+                ? `${reading.masked}: no weight`
+                : reading && formatWeight(reading.weight, reading.tiny))}
           </b>
           {pool && <span class="tag-note"> exact cell</span>}
         </div>

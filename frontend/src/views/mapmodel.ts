@@ -1,5 +1,5 @@
 import { computed, type ReadonlySignal } from '@preact/signals';
-import type { ExampleInfo } from '../api/model';
+import type { AttentionMap, ExampleInfo } from '../api/model';
 import { layoutMap, layoutZoomed, type LayoutInput, type MapLayout } from '../render/layout';
 import { regionOf, type Region } from '../state/cursor';
 import type { Store } from '../state/store';
@@ -21,14 +21,20 @@ export interface MapModel {
 export function createMapModel(
   store: Store,
   size: ReadonlySignal<Size & { dpr: number }>,
+  /** The maps that share the layout, where they are not the one selected; without profiles. */
+  several?: () => readonly (AttentionMap | null)[],
 ): MapModel {
   const example = computed<ExampleInfo | undefined>(
     () => store.examples.value[store.selection.example.value],
   );
   // Numbers, so that a new map of the same shape is no news to what depends on them.
   const full = (side: 'queries' | 'keys') => {
-    const map = store.maps.state.value.map;
-    if (map) return regionOf(map, store.view.padding.value)[side];
+    const maps = (several?.() ?? [store.maps.state.value.map]).filter((map) => map !== null);
+    if (maps.length > 0) {
+      // As far as the longest one goes, where all of them have cells.
+      const longest = Math.max(...maps.map((map) => regionOf(map, store.view.padding.value)[side]));
+      return Math.min(longest, ...maps.map((map) => map[side]));
+    }
     const layer = store.selection.layer.value;
     const length = side === 'queries' ? example.value?.queryLength : example.value?.keyLength;
     const all = layer?.[side] ?? 0;
@@ -50,6 +56,7 @@ export function createMapModel(
       keys: keys.value,
       queryCharacters: longest(queryTokens.value),
       keyCharacters: longest(keyTokens.value),
+      bare: several !== undefined,
     };
     return { input, layout: layoutMap(input) };
   });

@@ -11,6 +11,7 @@ import {
   type TimeAxis,
 } from '../render/timeline';
 import { formatMetric, formatStep, metricTitle, plural } from '../state/format';
+import type { SideName } from '../state/compare';
 import { useStore } from '../state/store';
 import { LOW, useDpr, useMedia, usePalette, useSize } from './hooks';
 import { Picker } from './picker';
@@ -103,6 +104,12 @@ export function Timeline(): JSX.Element {
               <Strip key={name} axis={axis} name={name} />
             ))}
             <Axis axis={axis} />
+            {view.mode.value === 'compare' && (
+              <>
+                <SideLine axis={axis} name="b" />
+                <SideLine axis={axis} name="a" />
+              </>
+            )}
             <Playhead axis={axis} height={curveHeight} name={curve} />
           </Slider>
         )}
@@ -225,6 +232,29 @@ function Axis({ axis }: { axis: TimeAxis }): JSX.Element {
   return (
     <div class="track axis-track">
       <canvas ref={canvas} />
+    </div>
+  );
+}
+
+/** Where a side of the comparison stands on the one time axis. */
+function SideLine({ axis, name }: { axis: TimeAxis; name: SideName }): JSX.Element | null {
+  const step = useStore().compare[name].step.value;
+  const [first, last] = axis.x.domain();
+  // Another run may have gone on for longer than this axis does.
+  if (step === null || step < (first ?? 0) || step > (last ?? 0)) return null;
+  const x = axis.x(step);
+  // Beside its line, so that a playhead at the same step does not cross it out.
+  const place = x + 80 < axis.width ? 'translateX(3px)' : 'translateX(calc(-100% - 3px))';
+  return (
+    <div
+      class={`side-line side-${name}`}
+      style={style({ transform: `translateX(${x}px)` })}
+      aria-hidden="true"
+    >
+      <i />
+      <span style={style({ transform: place })}>
+        {name.toUpperCase()} {formatStep(step)}
+      </span>
     </div>
   );
 }

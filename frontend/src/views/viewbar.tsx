@@ -5,7 +5,7 @@ import { maxZoom } from '../render/layout';
 import { LOG_FLOOR, position, rowMaximum } from '../render/scale';
 import { readCell } from '../state/cursor';
 import { useStore } from '../state/store';
-import { SCALES, type Scale } from '../state/url';
+import { SCALES, type Mode, type Scale } from '../state/url';
 import { useDpr, usePalette } from './hooks';
 import { Icon } from './icons';
 import type { MapModel } from './mapmodel';
@@ -36,13 +36,8 @@ export function ViewBar({ model }: { model: MapModel }): JSX.Element {
   const pooled = map && layout && (layout.poolQueries > 1 || layout.poolKeys > 1);
   return (
     <div class="bar viewbar">
-      <Picker
-        caption="Scale"
-        testId="scale-picker"
-        value={scale}
-        options={SCALES.map((s) => ({ value: s, label: SCALE_NAMES[s], detail: SCALE_DETAILS[s] }))}
-        onPick={(value) => (store.view.scale.value = value as Scale)}
-      />
+      <ModeTabs />
+      <ScalePicker />
       <span class="bar-fact">
         Range <b>{scale === 'row' ? '0–row maximum' : '0–1 fixed'}</b>
       </span>
@@ -70,7 +65,44 @@ export function ViewBar({ model }: { model: MapModel }): JSX.Element {
   );
 }
 
-function ZoomButtons({ model }: { model: MapModel }): JSX.Element {
+/** Map or comparison: the first thing in the bar of either. */
+export function ModeTabs(): JSX.Element {
+  const store = useStore();
+  const tab = (mode: Mode, label: string, key: string) => (
+    <button
+      type="button"
+      role="tab"
+      class="tab"
+      aria-selected={store.view.mode.value === mode}
+      title={`${label} (${key})`}
+      data-testid={`mode-${mode}`}
+      onClick={() => store.setMode(mode)}
+    >
+      {label}
+    </button>
+  );
+  return (
+    <div class="tabs mode-tabs" role="tablist" aria-label="View">
+      {tab('map', 'Map', '1')}
+      {tab('compare', 'Compare', '3')}
+    </div>
+  );
+}
+
+export function ScalePicker(): JSX.Element {
+  const { scale } = useStore().view;
+  return (
+    <Picker
+      caption="Scale"
+      testId="scale-picker"
+      value={scale.value}
+      options={SCALES.map((s) => ({ value: s, label: SCALE_NAMES[s], detail: SCALE_DETAILS[s] }))}
+      onPick={(value) => (scale.value = value as Scale)}
+    />
+  );
+}
+
+export function ZoomButtons({ model }: { model: MapModel }): JSX.Element {
   const store = useStore();
   const zoom = store.view.zoom.value;
   const layout = model.layout.value;

@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest';
+import type { LayerInfo, RunInfo } from '../api/model';
+import { otherSubject, type Subject } from './compare';
+
+function layer(name: string, heads: number): LayerInfo {
+  return {
+    name,
+    heads,
+    steps: [0, 100],
+    wallTimes: [0, 1],
+    queries: 4,
+    keys: 5,
+    causal: false,
+    examples: [],
+    exampleSteps: [],
+    generation: 'g',
+  };
+}
+
+function run(name: string, layers: readonly LayerInfo[], thumbnailsOnly = false): RunInfo {
+  return { name, layers, thumbnailsOnly };
+}
+
+const first = run('first', [layer('cross', 4)]);
+const runs = [
+  first,
+  run('fewer', [layer('cross', 2)]),
+  run('else', [layer('self', 4)]),
+  run('copied', [layer('cross', 4)], true),
+];
+const own: Subject = { run: first, layer: layer('cross', 4), head: 3 };
+
+test('side B takes another head of the layer, or the same head of another run', () => {
+  expect(otherSubject('head.1', own, runs)).toMatchObject({ run: { name: 'first' }, head: 1 });
+  expect(otherSubject('run.fewer', own, runs)).toMatchObject({ run: { name: 'fewer' }, head: 1 });
+});
+
+test.each([null, 'head.3', 'head.4', 'head.x', 'run.first', 'run.else', 'run.copied', 'run.', 'x'])(
+  'what cannot be compared is the selected head: %s',
+  (other) => {
+    expect(otherSubject(other, own, runs)).toBeNull();
+  },
+);
