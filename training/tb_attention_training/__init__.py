@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from tb_attention_training.capture.once import attention_maps
     from tb_attention_training.capture.probe import AttentionWarning
     from tb_attention_training.capture.tap import tap
+    from tb_attention_training.hook import AttentionHook
     from tb_attention_training.plotting import plot_attention
 
 __all__ = [
     "AttentionCallback",
+    "AttentionHook",
     "AttentionWarning",
     "attention_maps",
     "plot_attention",
@@ -26,6 +28,7 @@ __all__ = [
 
 _HOMES = {
     "AttentionCallback": "tb_attention_training.callback",
+    "AttentionHook": "tb_attention_training.hook",
     "AttentionWarning": "tb_attention_training.capture.probe",
     "attention_maps": "tb_attention_training.capture.once",
     "plot_attention": "tb_attention_training.plotting",
