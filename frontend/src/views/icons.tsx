@@ -18,6 +18,7 @@ const PATHS = {
   arrow: 'M5 12h14M13 6l6 6-6 6',
   copy: 'M9 8h10v12H9zM5 16V4h10',
   refresh: 'M19 12a7 7 0 1 1-2.2-5.1M19 4v4h-4',
+  download: 'M12 4v11M7 10.5l5 5 5-5M5 20h14',
   swap: 'M4 9h15l-4-4M20 15H5l4 4',
   panel: 'M4 5h16v14H4zM10 5v14',
   plus: 'M12 5v14M5 12h14',

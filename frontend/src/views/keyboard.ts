@@ -155,6 +155,12 @@ export const SHORTCUTS: readonly ShortcutGroup[] = [
         run: (_, event) => press(ZOOM_BUTTONS[event.key] ?? ''),
       },
       {
+        keys: ['S'],
+        does: 'save the map as PNG, CSV or NPY',
+        match: plain('s'),
+        run: () => press('export'),
+      },
+      {
         keys: ['C'],
         does: 'copy a link to this view',
         match: plain('c'),

@@ -6,6 +6,7 @@ import { LOG_FLOOR, position, rowMaximum } from '../render/scale';
 import { readCell } from '../state/cursor';
 import { useStore } from '../state/store';
 import { SCALES, type Mode, type Scale } from '../state/url';
+import { ExportMenu } from './export';
 import { useDpr, usePalette } from './hooks';
 import { Icon } from './icons';
 import type { MapModel } from './mapmodel';
@@ -59,6 +60,7 @@ export function ViewBar({ model }: { model: MapModel }): JSX.Element {
         </span>
       )}
       <div class="spring" />
+      <ExportMenu model={model} />
       <ZoomButtons model={model} />
       <ColorBar model={model} />
     </div>

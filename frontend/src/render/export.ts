@@ -1,0 +1,64 @@
+import type { AttentionMap } from '../api/model';
+import { weightAt } from '../api/weights';
+import type { Region } from '../state/cursor';
+
+/** The name of a file says what is in it, in characters that every system takes. */
+export function fileName(
+  run: string,
+  layer: string,
+  head: number,
+  example: number,
+  step: number,
+  extension: string,
+): string {
+  const safe = (text: string) => text.replace(/[^\p{L}\p{N}._-]+/gu, '-').slice(0, 60);
+  return `${safe(run)}_${safe(layer)}_head${head}_example${example + 1}_step${step}.${extension}`;
+}
+
+function field(text: string): string {
+  // A spreadsheet takes a text that begins like this for a formula; a token may come from anyone.
+  const inert = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(inert) ? `"${inert.replaceAll('"', '""')}"` : inert;
+}
+
+/** Queries as rows, keys as columns, each with position and token. */
+export function toCsv(
+  map: AttentionMap,
+  region: Region,
+  queryTokens: readonly string[],
+  keyTokens: readonly string[],
+): string {
+  const keys = Array.from({ length: region.keys }, (_, key) => key);
+  const lines = [
+    ['query', 'token', ...keys.map(String)].join(','),
+    ['', '', ...keys.map((key) => field(keyTokens[key] ?? ''))].join(','),
+  ];
+  for (let query = 0; query < region.queries; query++) {
+    const start = query * map.keys;
+    const weights = keys.map((key) => String(weightAt(map.weights, start + key)));
+    lines.push([String(query), field(queryTokens[query] ?? ''), ...weights].join(','));
+  }
+  return `${lines.join('\r\n')}\r\n`;
+}
+
+/** A NumPy file, version 1.0: float32 [queries, keys]. */
+export function toNpy(map: AttentionMap, region: Region): Uint8Array<ArrayBuffer> {
+  const shape = `(${region.queries}, ${region.keys})`;
+  const dict = `{'descr': '<f4', 'fortran_order': False, 'shape': ${shape}, }`;
+  // The data begins at a multiple of 64 bytes; the header ends with a line feed.
+  const padding = (64 - ((10 + dict.length + 1) % 64)) % 64;
+  const header = `${dict}${' '.repeat(padding)}\n`;
+  const data = 10 + header.length;
+  const bytes = new Uint8Array(data + region.queries * region.keys * 4);
+  const view = new DataView(bytes.buffer);
+  bytes.set([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0]);
+  view.setUint16(8, header.length, true);
+  bytes.set(new TextEncoder().encode(header), 10);
+  let at = data;
+  for (let query = 0; query < region.queries; query++) {
+    for (let key = 0; key < region.keys; key++, at += 4) {
+      view.setFloat32(at, weightAt(map.weights, query * map.keys + key), true);
+    }
+  }
+  return bytes;
+}
