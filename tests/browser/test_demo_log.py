@@ -144,5 +144,6 @@ def test_reloading_the_page_finds_the_same_view(
     tab.frame.get_by_test_id("next").click()
     view["step"] = reader.steps(run, layer)[4]
     tab.wait_for_map(**view)
+    tab.page.wait_for_url(f"**p.attention.step={view['step']}*")
     tab.page.reload()
     tab.wait_for_map(**view)

@@ -4,15 +4,17 @@ import { isOurTab, parseHash, writeHash } from './url';
 import { restore, snapshot, type View } from './view';
 
 /** Browsers refuse more than some 200 changes of the address in ten seconds. */
-const WRITE_AFTER_MS = 250;
+const LEAST_PAUSE_MS = 250;
 
 /** Keeps the address of the page and the view the same, in both directions. */
 export function syncWithAddress(host: Host, view: View): { flush(): void } {
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let written = performance.now();
 
   function write(): void {
     clearTimeout(timer);
     timer = undefined;
+    written = performance.now();
     const hash = host.readHash();
     if (isOurTab(hash)) host.writeHash(writeHash(hash, snapshot(view)));
   }
@@ -27,8 +29,12 @@ export function syncWithAddress(host: Host, view: View): { flush(): void } {
   });
   effect(() => {
     snapshot(view);
-    // Not restarted by every change: while playing the address follows at this pace.
-    timer ??= setTimeout(write, WRITE_AFTER_MS);
+    if (timer !== undefined) return;
+    // At once after a pause, so that a reload finds what one has just chosen; while playing the
+    // address follows at its own pace.
+    const wait = written + LEAST_PAUSE_MS - performance.now();
+    if (wait <= 0) write();
+    else timer = setTimeout(write, wait);
   });
   return { flush: write };
 }
