@@ -79,7 +79,6 @@ def test_an_empty_log_says_what_to_do_and_finds_a_run_that_appears(
     assert "AttentionCallback" in tab.text("state-empty")
     with AttentionWriter(tmp_path / "run") as writer:
         writer.write("layer", softmax_maps(0, 1, 1, 5, 7), 0)
-    tab.page.reload()
     tab.wait_for_map(step=0)
 
 

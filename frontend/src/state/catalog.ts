@@ -4,8 +4,8 @@ import type { Catalog } from '../api/model';
 
 export const SILENCE_SECONDS = 12;
 const RETRY_SECONDS = 5;
-const LIVE_SECONDS = 5;
-export const QUIET_SECONDS = 30;
+export const LIVE_SECONDS = 5;
+const QUIET_SECONDS = 30;
 
 export type Connection =
   | { readonly kind: 'first' }
@@ -50,7 +50,9 @@ export function watchCatalog(
         catalog.value = answer.value;
       }
       if (connection.value.kind !== 'ok') connection.value = { kind: 'ok' };
-      if (catalog.value && live(catalog.value, grewAt.value)) wait = LIVE_SECONDS;
+      // Who looks at an empty log waits for the first record.
+      const empty = catalog.value?.runs.length === 0;
+      if (empty || (catalog.value && live(catalog.value, grewAt.value))) wait = LIVE_SECONDS;
     } catch (error) {
       wait = RETRY_SECONDS;
       connection.value = {

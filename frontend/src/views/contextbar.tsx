@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import type { ExampleInfo } from '../api/model';
-import { QUIET_SECONDS } from '../state/catalog';
+import { LIVE_SECONDS } from '../state/catalog';
 import { formatDuration, plural } from '../state/format';
 import { useStore, type Store } from '../state/store';
 import { runningText } from '../state/tokens';
@@ -162,7 +162,7 @@ export function logState(store: Store): { tone: 'live' | 'still' | 'trouble'; te
     return { tone: 'trouble', text: `${what}, trying again in ${wait} s` };
   }
   const layer = store.selection.layer.value;
-  if (!layer) return { tone: 'still', text: `Looks again every ${QUIET_SECONDS} s` };
+  if (!layer) return { tone: 'still', text: `Looks again every ${LIVE_SECONDS} s` };
   if (store.live.value) {
     const last = layer.wallTimes.at(-1) ?? now / 1000;
     return {
