@@ -113,3 +113,21 @@ class WriterLock:
             with contextlib.suppress(OSError):  # no locks on this file system
                 fcntl.flock(self._file, fcntl.LOCK_UN)
         self._file.close()
+
+
+def not_writable(log_dir: str | os.PathLike[str], error: OSError) -> OSError:
+    """What to raise for a log directory that cannot be written to.
+
+    Args:
+        log_dir: As it was given.
+        error: What went wrong.
+
+    Returns:
+        An error of the same type, whose message names the argument and says what to do.
+    """
+    return type(error)(
+        error.errno,
+        f"log_dir: expected a directory that can be written to, received {str(log_dir)!r}: "
+        f"{error.strerror or error}. Choose another directory or mend its permissions",
+        error.filename,
+    )

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from tb_attention_plugin.diagnosis import summaries
 from tb_attention_plugin.diagnosis.events import Event, EventDetector
 from tb_attention_plugin.store import attention_pb2 as pb
+from tb_attention_plugin.store import files
 from tb_attention_plugin.store.journal import Journal, LocalJournal
 from tb_attention_plugin.store.record import AttentionRecord, ImageRenderer, Tokens
 from tb_attention_plugin.store.urls import is_url
@@ -103,12 +104,7 @@ class AttentionWriter:
         try:
             self._journal = _journal_at(self.log_dir)
         except OSError as error:
-            raise type(error)(
-                error.errno,
-                f"log_dir: expected a directory that can be written to, received {str(log_dir)!r}: "
-                f"{error.strerror or error}. Choose another directory or mend its permissions",
-                error.filename,
-            ) from error
+            raise files.not_writable(log_dir, error) from error
 
         self._queue: queue.Queue[AttentionRecord | _Flush | None] = queue.Queue(max_queue)
         self._thread = threading.Thread(target=self._work, name="AttentionWriter", daemon=True)

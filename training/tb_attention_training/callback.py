@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 import keras
 
 from tb_attention_plugin import AttentionReader, AttentionWriter
+from tb_attention_plugin.store.files import not_writable
 from tb_attention_plugin.store.record import AttentionRecord, ImageRenderer, RenderedImage
 from tb_attention_training.capture.maps import LayerAttention
 from tb_attention_training.capture.probe import (
@@ -363,12 +364,7 @@ def _writable(log_dir: str | os.PathLike[str]) -> Path:
         with tempfile.TemporaryFile(dir=run):
             pass
     except OSError as error:
-        raise type(error)(
-            error.errno,
-            f"log_dir: expected a directory that can be written to, received {str(log_dir)!r}: "
-            f"{error.strerror}. Choose another directory or mend its permissions",
-            error.filename,
-        ) from error
+        raise not_writable(log_dir, error) from error
     return directory
 
 
