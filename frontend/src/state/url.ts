@@ -136,7 +136,7 @@ const FIELDS: { readonly [K in keyof ViewState]: Field<ViewState[K]> } = {
   follow: flag,
 };
 
-const NAMES = Object.keys(FIELDS) as (keyof ViewState)[];
+export const FIELD_NAMES = Object.keys(FIELDS) as readonly (keyof ViewState)[];
 
 function decode(value: string): string {
   try {
@@ -165,27 +165,7 @@ export function parseHash(hash: string): ViewState {
     const parsed = value === undefined ? undefined : FIELDS[name].parse(value);
     return parsed === undefined ? DEFAULT_VIEW[name] : parsed;
   };
-  return {
-    run: read('run'),
-    layer: read('layer'),
-    head: read('head'),
-    example: read('example'),
-    step: read('step'),
-    mode: read('mode'),
-    a: read('a'),
-    b: read('b'),
-    other: read('other'),
-    cell: read('cell'),
-    zoom: read('zoom'),
-    corner: read('corner'),
-    scale: read('scale'),
-    padding: read('padding'),
-    pane: read('pane'),
-    metric: read('metric'),
-    speed: read('speed'),
-    loop: read('loop'),
-    follow: read('follow'),
-  };
+  return Object.fromEntries(FIELD_NAMES.map((name) => [name, read(name)])) as unknown as ViewState;
 }
 
 /** `hash` with our keys replaced by those of `view`. */
@@ -194,7 +174,7 @@ export function writeHash(hash: string, view: ViewState): string {
     .filter(([key]) => !decode(key).startsWith(PREFIX))
     .map(([key, value]) => (value === '' ? key : `${key}=${value}`));
   if (kept.length === 0) kept.push('attention');
-  const ours = NAMES.flatMap((name) => {
+  const ours = FIELD_NAMES.flatMap((name) => {
     const value = formatField(name, view[name]);
     return value === formatField(name, DEFAULT_VIEW[name])
       ? []
