@@ -7,7 +7,7 @@ import tempfile
 import threading
 import traceback
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 import keras
 
 from tb_attention_plugin import AttentionReader, AttentionWriter
+from tb_attention_plugin.diagnosis.events import Event, EventKind
 from tb_attention_plugin.store.files import not_writable
 from tb_attention_plugin.store.record import AttentionRecord, ImageRenderer, RenderedImage
 from tb_attention_training.capture.maps import LayerAttention
@@ -27,6 +28,7 @@ from tb_attention_training.capture.probe import (
 from tb_attention_training.capture.schedule import NEVER, Schedule
 from tb_attention_training.capture.selection import Patterns, Selection
 from tb_attention_training.capture.tokens import TokenFunction, TokenSource, TokenTable
+from tb_attention_training.watching import Watching
 
 _GIVE_UP_AFTER = 3
 """Failures in a row after which a fit is not bothered any more."""
@@ -75,8 +77,14 @@ class AttentionCallback(keras.callbacks.Callback):
             training, the first one in each epoch, and the one after training.
         precision: How weights are stored, see `AttentionWriter`. `"auto"` stores what a byte
             cannot, such as NaN, as float32, and flags it.
-        on_error: `"warn"`: a failure while training warns once, and training goes on. `"raise"`:
-            it stops the training.
+        on_event: Called with each `Event` of the training, e.g. an alignment that formed, between
+            two training steps, some records after it happened. See `docs/diagnosis.md`.
+        stop_on: Kinds of events that stop the training, e.g. `"entropy_collapse"`; a single kind
+            or several.
+        scalars: Names of head metrics, e.g. `"entropy"`, that also become scalar summaries, as
+            `attention_entropy/<layer>/head_0`.
+        on_error: `"warn"`: a failure while training, also of `on_event`, warns once, and training
+            goes on. `"raise"`: it stops the training.
 
     Raises:
         TypeError: An argument is of the wrong type, e.g. `inputs` is a dataset.
@@ -109,6 +117,9 @@ class AttentionCallback(keras.callbacks.Callback):
         exclude: Patterns | None = None,
         images: bool = True,
         precision: Literal["code8", "float16", "float32", "auto"] = "auto",
+        on_event: Callable[[Event], object] | None = None,
+        stop_on: EventKind | Iterable[EventKind] = (),
+        scalars: Sequence[str] = (),
         on_error: Literal["warn", "raise"] = "warn",
     ) -> None:
         super().__init__()
@@ -127,6 +138,7 @@ class AttentionCallback(keras.callbacks.Callback):
             examples=count_examples(self._inputs),
         )
         self._schedule = Schedule.of(update_freq)
+        self._watching = Watching(on_event, stop_on, scalars, on_error)
         Selection.of(layers, exclude)  # says now what is wrong with them
         self._layers, self._exclude = layers, exclude
         self._precision: Literal["code8", "float16", "float32", "auto"] = precision
@@ -153,6 +165,7 @@ class AttentionCallback(keras.callbacks.Callback):
         self._starting = True
         self._failures = 0
         self._safely(self._close)  # what an interrupted fit has left
+        self._watching.restart()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Lets the epoch's first capture have its images."""
@@ -169,16 +182,29 @@ class AttentionCallback(keras.callbacks.Callback):
         self._count += self._stride
         if self._count >= self._due:
             self._safely(self._capture_if_due)
+        self._act_on_events()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Captures at the end of an epoch, when asked for."""
         if self._schedule.per_epoch:
             self._safely(self._capture_now)
+        self._act_on_events()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Captures the final state and waits until everything is written."""
         self._safely(self._capture_now)
         self._safely(self._close)
+        self._watching.finish()
+
+    def _act_on_events(self) -> None:
+        model: Any = self.model
+        if self._watching.poll():
+            model.stop_training = True
+
+    @property
+    def stopped_by(self) -> Event | None:
+        """The first event of the latest training that is among `stop_on`, or None."""
+        return self._watching.stopped_by
 
     # ── When ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -282,6 +308,7 @@ class AttentionCallback(keras.callbacks.Callback):
             self._run_dir,
             precision=self._precision,
             render_images=None if self._images is None else self._images.render,
+            **self._watching.writer_options,
         )
         _open_writers[directory] = _OpenWriter(writer, thread, self.params)
         return writer

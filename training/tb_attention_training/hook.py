@@ -6,7 +6,7 @@ import os
 import traceback
 import warnings
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -14,9 +14,11 @@ from typing import Any, Literal, NamedTuple
 import tensorflow as tf
 
 from tb_attention_plugin import AttentionReader, AttentionWriter
+from tb_attention_plugin.diagnosis.events import Event, EventKind
 from tb_attention_plugin.store.record import AttentionRecord, ImageRenderer, RenderedImage
 from tb_attention_training import graph as graphs
 from tb_attention_training.sources import sources_of
+from tb_attention_training.watching import Watching
 
 _GIVE_UP_AFTER = 3
 """Failures in a row after which a session is not bothered any more."""
@@ -69,8 +71,12 @@ class AttentionHook(tf.compat.v1.train.SessionRunHook):
         global_step: The step's variable; `tf.compat.v1.train.get_global_step()` when None.
         images: Whether to add matplotlib figures for the Images dashboard, drawn on a background
             thread.
-        on_error: `"warn"`: a failure while training warns once, and training goes on. `"raise"`:
-            it stops the training.
+        on_event: Called with each `Event` of the training, between two runs, some records after it
+            happened. See `docs/diagnosis.md`; events need fixed examples to mean much.
+        stop_on: Kinds of events that stop the training; a single kind or several.
+        scalars: Names of head metrics, e.g. `"entropy"`, that also become scalar summaries.
+        on_error: `"warn"`: a failure while training, also of `on_event`, warns once, and training
+            goes on. `"raise"`: it stops the training.
 
     Raises:
         TypeError: An argument is of the wrong type, e.g. a `TensorArray` that was not stacked.
@@ -100,6 +106,9 @@ class AttentionHook(tf.compat.v1.train.SessionRunHook):
         max_examples: int = 8,
         global_step: Any = None,
         images: bool = False,
+        on_event: Callable[[Event], object] | None = None,
+        stop_on: EventKind | Iterable[EventKind] = (),
+        scalars: Sequence[str] = (),
         on_error: Literal["warn", "raise"] = "warn",
     ) -> None:
         super().__init__()
@@ -109,6 +118,7 @@ class AttentionHook(tf.compat.v1.train.SessionRunHook):
             raise ValueError(f"max_examples: expected 1 or more, received {max_examples!r}.")
         if on_error not in ("warn", "raise"):
             raise ValueError(f'on_error: expected "warn" or "raise", received {on_error!r}.')
+        self._watching = Watching(on_event, stop_on, scalars, on_error)
         self._sources = sources_of(
             alignments if isinstance(alignments, Mapping) else {layer: alignments},
             query_tokens=query_tokens,
@@ -158,6 +168,7 @@ class AttentionHook(tf.compat.v1.train.SessionRunHook):
     def after_create_session(self, session: Any, coord: Any) -> None:
         """Starts anew, also after a session was lost and restored from a checkpoint."""
         self._close_quietly()
+        self._watching.restart()
         self._failures = 0
         self._trained = False
         self._captured = None
@@ -190,17 +201,25 @@ class AttentionHook(tf.compat.v1.train.SessionRunHook):
         """Records what was fetched, if the run has trained."""
         captured, self._captured = self._captured, None
         self._safely(lambda: self._look(run_context.session, run_values.results, captured))
+        if self._watching.poll():
+            run_context.request_stop()
 
     def end(self, session: Any) -> None:
         """Records the final state, when examples are fixed, and waits until all is written."""
         if self._trained and self._feed_dict is not None:
             self._safely(lambda: self._finish(session))
         self._safely(self._close)
+        self._watching.finish()
         if not self._trained and self._failures == 0:
             self._warn(
                 "No attention was recorded: no run of this session has advanced the global step. "
                 "Hand it to the optimizer, minimize(..., global_step=...)."
             )
+
+    @property
+    def stopped_by(self) -> Event | None:
+        """The first event of the training that is among `stop_on`, or None."""
+        return self._watching.stopped_by
 
     # ── When ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -345,7 +364,10 @@ class AttentionHook(tf.compat.v1.train.SessionRunHook):
                 with suppress(Exception):
                     left[0].close()
             self._writer = AttentionWriter(
-                self._log_dir, precision="auto", render_images=self._render
+                self._log_dir,
+                precision="auto",
+                render_images=self._render,
+                **self._watching.writer_options,
             )
             _open_writers[directory] = (self._writer, self._session)
         return self._writer
