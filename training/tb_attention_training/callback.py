@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
-import traceback
-import warnings
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -17,31 +14,30 @@ import keras
 from tb_attention_plugin import AttentionReader, AttentionWriter
 from tb_attention_plugin.diagnosis.events import Event, EventKind
 from tb_attention_plugin.store.files import not_writable
-from tb_attention_plugin.store.record import AttentionRecord, ImageRenderer, RenderedImage
 from tb_attention_training.capture.maps import LayerAttention
 from tb_attention_training.capture.probe import (
     AttentionProbe,
-    AttentionWarning,
     count_examples,
     standardize_inputs,
 )
 from tb_attention_training.capture.schedule import NEVER, Schedule
 from tb_attention_training.capture.selection import Patterns, Selection
 from tb_attention_training.capture.tokens import TokenFunction, TokenSource, TokenTable
+from tb_attention_training.guard import Guard, OnError, warn
+from tb_attention_training.images import Images
+from tb_attention_training.open_writers import OpenWriters
 from tb_attention_training.watching import Watching
 
-_GIVE_UP_AFTER = 3
-"""Failures in a row after which a fit is not bothered any more."""
 
-
-class _OpenWriter(NamedTuple):
-    writer: AttentionWriter
+class _Fit(NamedTuple):
     thread: int
-    params: Any  # of the fit; Keras shares one object among its callbacks
+    params: Any  # Keras shares one object among the callbacks of a fit
 
 
-_open_writers: dict[Path, _OpenWriter] = {}
-"""By directory: what an interrupted fit has left is closed by the next one."""
+# One fit at a time in a thread: a writer of another fit is what an interruption has left.
+_open_writers: OpenWriters[_Fit] = OpenWriters(
+    lambda left, new: left.thread == new.thread and left.params is not new.params
+)
 
 
 class AttentionCallback(keras.callbacks.Callback):
@@ -120,13 +116,11 @@ class AttentionCallback(keras.callbacks.Callback):
         on_event: Callable[[Event], object] | None = None,
         stop_on: EventKind | Iterable[EventKind] = (),
         scalars: Sequence[str] = (),
-        on_error: Literal["warn", "raise"] = "warn",
+        on_error: OnError = "warn",
     ) -> None:
         super().__init__()
         if max_examples < 1:
             raise ValueError(f"max_examples: expected 1 or more, received {max_examples!r}.")
-        if on_error not in ("warn", "raise"):
-            raise ValueError(f'on_error: expected "warn" or "raise", received {on_error!r}.')
         given = standardize_inputs(inputs)
         self._inputs = keras.tree.map_structure(lambda array: array[:max_examples], given)
         self._tokens = TokenSource.of(
@@ -138,12 +132,12 @@ class AttentionCallback(keras.callbacks.Callback):
             examples=count_examples(self._inputs),
         )
         self._schedule = Schedule.of(update_freq)
+        self._guard = Guard(on_error, "fit", self._abandon)
         self._watching = Watching(on_event, stop_on, scalars, on_error)
         Selection.of(layers, exclude)  # says now what is wrong with them
         self._layers, self._exclude = layers, exclude
         self._precision: Literal["code8", "float16", "float32", "auto"] = precision
-        self._on_error = on_error
-        self._images = _Images() if images else None
+        self._images = Images(only_chosen=True) if images else None
         self._run_dir = _writable(log_dir) / "train"
 
         self._probe: AttentionProbe | None = None
@@ -155,16 +149,14 @@ class AttentionCallback(keras.callbacks.Callback):
         self._stride = 1  # steps for each call of on_train_batch_end, at most
         self._starting = False
         self._draw_next = False
-        self._failures = 0
-        self._warned = False
 
     # ── Keras calls these ─────────────────────────────────────────────────────────────────────────
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Prepares for a fit; other callbacks may still restore weights after this."""
         self._starting = True
-        self._failures = 0
-        self._safely(self._close)  # what an interrupted fit has left
+        self._guard.begin()
+        self._guard.run(self._close)  # what an interrupted fit has left
         self._watching.restart()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -175,25 +167,25 @@ class AttentionCallback(keras.callbacks.Callback):
         """Captures before the first step."""
         if self._starting:
             self._starting = False
-            self._safely(self._start)
+            self._guard.run(self._start)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Captures when a step is due; otherwise only counts."""
         self._count += self._stride
         if self._count >= self._due:
-            self._safely(self._capture_if_due)
+            self._guard.run(self._capture_if_due)
         self._act_on_events()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Captures at the end of an epoch, when asked for."""
         if self._schedule.per_epoch:
-            self._safely(self._capture_now)
+            self._guard.run(self._capture_now)
         self._act_on_events()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Captures the final state and waits until everything is written."""
-        self._safely(self._capture_now)
-        self._safely(self._close)
+        self._guard.run(self._capture_now)
+        self._guard.run(self._close)
         self._watching.finish()
 
     def _act_on_events(self) -> None:
@@ -214,13 +206,11 @@ class AttentionCallback(keras.callbacks.Callback):
         self._stride = int(getattr(self.model, "steps_per_execution", 1) or 1)
         self._due = self._schedule.next_after(step)
         if step < self._last_step:
-            warnings.warn(
+            warn(
                 f"The step went back from {self._last_step} to {step} (compiling a model again "
                 "resets optimizer.iterations). What is recorded now supersedes the records from "
                 f"step {step} on in {str(self._run_dir)!r}; to keep both, give each training its "
-                "own log_dir.",
-                AttentionWarning,
-                stacklevel=2,
+                "own log_dir."
             )
             self._last_step = -1
         if not _is_built(self.model):
@@ -265,12 +255,12 @@ class AttentionCallback(keras.callbacks.Callback):
         if not attentions:
             return
         if self._images is not None and draw:
-            self._images.steps.add(step)
+            self._images.choose(step)
         if self._writer is None:
             self._writer = self._open()
         for attention in attentions:
             self._write(self._writer, attention, step)
-        self._failures = 0
+        self._guard.succeeded()
 
     def _write(self, writer: AttentionWriter, attention: LayerAttention, step: int) -> None:
         labels = self._tokens.label(attention)
@@ -298,84 +288,21 @@ class AttentionCallback(keras.callbacks.Callback):
     # ── Where ─────────────────────────────────────────────────────────────────────────────────────
 
     def _open(self) -> AttentionWriter:
-        directory = self._run_dir.resolve()
-        thread = threading.get_ident()
-        left = _open_writers.get(directory)
-        # One fit at a time in a thread: a writer of another fit is what an interruption has left.
-        if left is not None and left.thread == thread and left.params is not self.params:
-            _close_quietly(left.writer)
-        writer = AttentionWriter(
+        return _open_writers.open(
             self._run_dir,
+            _Fit(threading.get_ident(), self.params),
             precision=self._precision,
             render_images=None if self._images is None else self._images.render,
             **self._watching.writer_options,
         )
-        _open_writers[directory] = _OpenWriter(writer, thread, self.params)
-        return writer
 
     def _close(self) -> None:
         writer, self._writer = self._writer, None
-        if writer is not None:
-            self._forget(writer)
-            writer.close()
+        _open_writers.close(writer)
 
-    def _forget(self, writer: AttentionWriter) -> None:
-        directory = self._run_dir.resolve()
-        if directory in _open_writers and _open_writers[directory].writer is writer:
-            del _open_writers[directory]
-
-    # ── Failures ──────────────────────────────────────────────────────────────────────────────────
-
-    def _safely(self, action: Callable[[], None]) -> None:
-        """Runs `action`; what goes wrong in it must not stop a training."""
-        if self._failures >= _GIVE_UP_AFTER:
-            return
-        try:
-            action()
-        except Exception as error:
-            if self._on_error == "raise":
-                raise
-            self._failures += 1
-            writer, self._writer = self._writer, None
-            if writer is not None:
-                self._forget(writer)
-                _close_quietly(writer)
-            if not self._warned:
-                self._warned = True
-                warnings.warn(_say(error), AttentionWarning, stacklevel=3)
-
-
-class _Images:
-    """Draws the records of chosen steps, on the writer's thread."""
-
-    def __init__(self) -> None:
-        from tb_attention_training.plotting import render_attention_images
-
-        self._renderer: ImageRenderer = render_attention_images
-        self.steps: set[int] = set()
-        self._warned = False
-
-    def render(self, record: AttentionRecord) -> Iterable[RenderedImage]:
-        if record.step not in self.steps:
-            return ()
-        try:
-            return list(self._renderer(record))
-        except Exception as error:
-            if not self._warned:
-                self._warned = True
-                warnings.warn(
-                    f"The image of layer {record.layer!r} at step {record.step} could not be "
-                    f"drawn, its maps are recorded all the same. {_gist(error)}",
-                    AttentionWarning,
-                    stacklevel=2,
-                )
-            return ()
-
-
-def _close_quietly(writer: AttentionWriter) -> None:
-    """Closes a writer of which nothing more is expected; an earlier failure is the one to tell."""
-    with suppress(Exception):
-        writer.close()
+    def _abandon(self) -> None:
+        writer, self._writer = self._writer, None
+        _open_writers.close_quietly(writer)
 
 
 def _is_built(model: Any) -> bool:
@@ -393,17 +320,3 @@ def _writable(log_dir: str | os.PathLike[str]) -> Path:
     except OSError as error:
         raise not_writable(log_dir, error) from error
     return directory
-
-
-def _say(error: Exception) -> str:
-    return (
-        "Attention was not recorded; training goes on. "
-        f"{_gist(error)} Further failures are not reported, and after {_GIVE_UP_AFTER} in a row "
-        'nothing more is recorded in this fit. `on_error="raise"` shows the whole traceback.'
-    )
-
-
-def _gist(error: Exception) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{where}."

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import os
-import traceback
-import warnings
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from tb_attention_plugin import AttentionReader, AttentionWriter
 from tb_attention_plugin.diagnosis.events import Event, EventKind
-from tb_attention_plugin.store.record import AttentionRecord, ImageRenderer, RenderedImage
 from tb_attention_training import graph as graphs
+from tb_attention_training.guard import Guard, OnError
+from tb_attention_training.images import Images
+from tb_attention_training.open_writers import OpenWriters
 from tb_attention_training.sources import sources_of
 from tb_attention_training.watching import Watching
-
-_GIVE_UP_AFTER = 3
-"""Failures in a row after which a session is not bothered any more."""
 
 
 class _Captured(NamedTuple):
@@ -31,8 +26,7 @@ class _Captured(NamedTuple):
     values: dict[str, dict[str, Any]] | None  # None: fetched beside the training
 
 
-_open_writers: dict[str, tuple[AttentionWriter, weakref.ref[Any]]] = {}
-"""By directory, with their session: what a broken session has left is closed by the next one."""
+_open_writers: OpenWriters[weakref.ref[Any]] = OpenWriters(lambda left, new: left() is not new())
 
 
 class AttentionHook(tf.compat.v1.train.SessionRunHook):
@@ -109,15 +103,14 @@ class AttentionHook(tf.compat.v1.train.SessionRunHook):
         on_event: Callable[[Event], object] | None = None,
         stop_on: EventKind | Iterable[EventKind] = (),
         scalars: Sequence[str] = (),
-        on_error: Literal["warn", "raise"] = "warn",
+        on_error: OnError = "warn",
     ) -> None:
         super().__init__()
         if every_n_steps < 1:
             raise ValueError(f"every_n_steps: expected 1 or more, received {every_n_steps!r}.")
         if max_examples < 1:
             raise ValueError(f"max_examples: expected 1 or more, received {max_examples!r}.")
-        if on_error not in ("warn", "raise"):
-            raise ValueError(f'on_error: expected "warn" or "raise", received {on_error!r}.')
+        self._guard = Guard(on_error, "session", self._abandon)
         self._watching = Watching(on_event, stop_on, scalars, on_error)
         self._sources = sources_of(
             alignments if isinstance(alignments, Mapping) else {layer: alignments},
@@ -134,8 +127,7 @@ class AttentionHook(tf.compat.v1.train.SessionRunHook):
         self._feed_dict = None if feed_dict is None else dict(feed_dict)
         self._max_examples = max_examples
         self._global_step = global_step
-        self._on_error = on_error
-        self._render = _renderer(self._warn) if images else None
+        self._images = Images(only_chosen=False) if images else None
 
         self._graph: Any = None
         self._session: Any = lambda: None
@@ -149,8 +141,6 @@ class AttentionHook(tf.compat.v1.train.SessionRunHook):
         self._last_step = -1  # of the latest record
         self._captured: _Captured | None = None
         self._trained = False
-        self._failures = 0
-        self._warned = False
 
     # ── TensorFlow calls these ────────────────────────────────────────────────────────────────────
 
@@ -167,16 +157,16 @@ class AttentionHook(tf.compat.v1.train.SessionRunHook):
 
     def after_create_session(self, session: Any, coord: Any) -> None:
         """Starts anew, also after a session was lost and restored from a checkpoint."""
-        self._close_quietly()
+        self._abandon()
+        self._guard.begin()
         self._watching.restart()
-        self._failures = 0
         self._trained = False
         self._captured = None
         self._due = None
         self._stride = None
         self._seen = 0
         self._last_step = -1
-        self._safely(lambda: self._start(session))
+        self._guard.run(lambda: self._start(session))
 
     def before_run(self, run_context: Any) -> Any:
         """Asks for the alignments when a due step is trained.
@@ -191,27 +181,25 @@ class AttentionHook(tf.compat.v1.train.SessionRunHook):
             nonlocal fetches
             fetches = self._ask(run_context)
 
-        failures = self._failures
-        self._safely(ask)
-        if self._failures > failures:  # not again at once
+        if not self._guard.run(ask):  # not again at once
             self._due = (self._seen // self._every + 1) * self._every
         return None if fetches is None else tf.compat.v1.train.SessionRunArgs(fetches)
 
     def after_run(self, run_context: Any, run_values: Any) -> None:
         """Records what was fetched, if the run has trained."""
         captured, self._captured = self._captured, None
-        self._safely(lambda: self._look(run_context.session, run_values.results, captured))
+        self._guard.run(lambda: self._look(run_context.session, run_values.results, captured))
         if self._watching.poll():
             run_context.request_stop()
 
     def end(self, session: Any) -> None:
         """Records the final state, when examples are fixed, and waits until all is written."""
         if self._trained and self._feed_dict is not None:
-            self._safely(lambda: self._finish(session))
-        self._safely(self._close)
+            self._guard.run(lambda: self._finish(session))
+        self._guard.run(self._close)
         self._watching.finish()
-        if not self._trained and self._failures == 0:
-            self._warn(
+        if not self._trained and not self._guard.failing:
+            self._guard.warn_once(
                 "No attention was recorded: no run of this session has advanced the global step. "
                 "Hand it to the optimizer, minimize(..., global_step=...)."
             )
@@ -351,83 +339,25 @@ class AttentionHook(tf.compat.v1.train.SessionRunHook):
         for layer, source in self._sources.items():
             arguments = source.arguments(values[layer], self._max_examples)
             writer.write(layer, step=step, time_major=self._time_major, **arguments)
-        self._failures = 0
+        self._guard.succeeded()
 
     # ── Where ─────────────────────────────────────────────────────────────────────────────────────
 
     def _open(self) -> AttentionWriter:
         if self._writer is None:
-            directory = str(Path(self._log_dir).expanduser().resolve())
-            left = _open_writers.get(directory)
-            if left is not None and left[1]() is not self._session():
-                del _open_writers[directory]
-                with suppress(Exception):
-                    left[0].close()
-            self._writer = AttentionWriter(
+            self._writer = _open_writers.open(
                 self._log_dir,
+                self._session,
                 precision="auto",
-                render_images=self._render,
+                render_images=None if self._images is None else self._images.render,
                 **self._watching.writer_options,
             )
-            _open_writers[directory] = (self._writer, self._session)
         return self._writer
 
     def _close(self) -> None:
         writer, self._writer = self._writer, None
-        for directory, (one, _) in list(_open_writers.items()):
-            if one is writer:
-                del _open_writers[directory]
-        if writer is not None:
-            writer.close()
+        _open_writers.close(writer)
 
-    def _close_quietly(self) -> None:
-        with suppress(Exception):
-            self._close()
-
-    # ── Failures ──────────────────────────────────────────────────────────────────────────────────
-
-    def _safely(self, action: Callable[[], None]) -> None:
-        """Runs `action`; what goes wrong in it must not stop a training."""
-        if self._failures >= _GIVE_UP_AFTER:
-            return
-        try:
-            action()
-        except Exception as error:
-            if self._on_error == "raise":
-                raise
-            self._failures += 1
-            self._close_quietly()
-            self._warn(
-                f"Attention was not recorded; training goes on. {_gist(error)} Further failures "
-                f"are not reported, and after {_GIVE_UP_AFTER} in a row nothing more is recorded "
-                'in this session. `on_error="raise"` shows the whole traceback.'
-            )
-
-    def _warn(self, message: str) -> None:
-        from tb_attention_training.capture.probe import AttentionWarning
-
-        if not self._warned:
-            self._warned = True
-            warnings.warn(message, AttentionWarning, stacklevel=3)
-
-
-def _renderer(warn: Callable[[str], None]) -> ImageRenderer:
-    from tb_attention_training.plotting import render_attention_images
-
-    def render(record: AttentionRecord) -> Iterable[RenderedImage]:
-        try:
-            return list(render_attention_images(record))
-        except Exception as error:
-            warn(
-                f"The image of layer {record.layer!r} at step {record.step} could not be drawn, "
-                f"its maps are recorded all the same. {_gist(error)}"
-            )
-            return ()
-
-    return render
-
-
-def _gist(error: Exception) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{where}."
+    def _abandon(self) -> None:
+        writer, self._writer = self._writer, None
+        _open_writers.close_quietly(writer)
