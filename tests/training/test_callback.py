@@ -12,7 +12,12 @@ import keras
 import numpy as np
 import pytest
 from capture_models import HEADS, B, K, Q
-from tb_attention_training import AttentionCallback, AttentionWarning, attention_maps
+from tb_attention_training import (
+    AttentionCallback,
+    AttentionWarning,
+    attention_maps,
+    log_spaced,
+)
 from tb_attention_training.capture.probe import AttentionProbe
 
 from tb_attention_plugin import AttentionReader, AttentionWriter
@@ -76,6 +81,8 @@ Make = Callable[..., AttentionCallback]
         (4, [0, 4, 8, 12, 15]),
         (5, [0, 5, 10, 15]),
         (100, [0, 15]),
+        (log_spaced(per_decade=5), [0, 1, 2, 3, 4, 6, 10, 15]),
+        (lambda step: step in (7, 8), [0, 7, 8, 15]),
     ],
 )
 def test_update_freq(tmp_path: Path, new: Make, update_freq: Any, expected: list[int]) -> None:
@@ -89,6 +96,39 @@ def test_steps_per_execution_captures_where_a_multiple_was_passed(
     model = models.compiled(models.one_layer(), steps_per_execution=3)
     fit(model, new(update_freq=4), epochs=2)  # executions end at steps 3, 5, 8, 10
     assert steps(tmp_path) == [0, 5, 8, 10]
+
+
+def test_a_function_is_asked_once_for_each_step_that_an_execution_passes(
+    tmp_path: Path, new: Make
+) -> None:
+    asked: list[int] = []
+
+    def function(step: int) -> bool:
+        asked.append(step)
+        return step in (1, 2, 9)
+
+    model = models.compiled(models.one_layer(), steps_per_execution=3)
+    fit(model, new(update_freq=function), epochs=2)  # executions end at steps 3, 5, 8, 10
+    assert asked == list(range(1, 11))
+    assert steps(tmp_path) == [0, 3, 10]
+
+
+def test_a_schedule_goes_on_in_a_second_fit(tmp_path: Path, new: Make) -> None:
+    model = models.compiled(models.one_layer())
+    for _ in range(3):
+        fit(model, new(update_freq=log_spaced(per_decade=5)))
+    assert steps(tmp_path) == [0, 1, 2, 3, 4, 5, 6, 10, 15]  # 5 is the end of the first fit
+
+
+def test_a_function_that_gives_no_bool_is_told_and_training_goes_on(
+    tmp_path: Path, new: Make
+) -> None:
+    model = models.compiled(models.one_layer())
+    with pytest.warns(AttentionWarning, match="returns a bool.*received LogSpaced for st") as told:
+        fit(model, new(update_freq=log_spaced))  # without parentheses
+    assert len(told) == 1
+    assert steps(tmp_path) == [0]
+    assert int(model.optimizer.iterations) == STEPS
 
 
 def test_a_model_that_is_built_by_the_first_step(tmp_path: Path, new: Make) -> None:
@@ -245,8 +285,9 @@ def test_a_token_function_that_fails_leaves_the_maps_without_tokens(
     ("arguments", "error", "message"),
     [
         ({"inputs": np.zeros((0, K))}, ValueError, "empty batch"),
-        ({"update_freq": "step"}, ValueError, 'update_freq: expected "epoch", "batch" or a pos'),
+        ({"update_freq": "step"}, ValueError, 'update_freq: expected "epoch", "batch", a pos'),
         ({"update_freq": 0}, ValueError, "received 0"),
+        ({"update_freq": 2.5}, ValueError, "or a function .step. -> bool, received 2.5"),
         ({"update_freq": True}, ValueError, "received True"),
         ({"max_examples": 0}, ValueError, "max_examples: expected 1 or more, received 0"),
         ({"on_error": "ignore"}, ValueError, "on_error: expected"),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tb_attention_training.callback import AttentionCallback
     from tb_attention_training.capture.once import attention_maps
     from tb_attention_training.capture.probe import AttentionWarning
+    from tb_attention_training.capture.schedule import log_spaced
     from tb_attention_training.capture.tap import tap
     from tb_attention_training.hook import AttentionHook
     from tb_attention_training.plotting import plot_attention
@@ -21,6 +22,7 @@ __all__ = [
     "AttentionHook",
     "AttentionWarning",
     "attention_maps",
+    "log_spaced",
     "plot_attention",
     "seq2seq",
     "tap",
@@ -31,6 +33,7 @@ _HOMES = {
     "AttentionHook": "tb_attention_training.hook",
     "AttentionWarning": "tb_attention_training.capture.probe",
     "attention_maps": "tb_attention_training.capture.once",
+    "log_spaced": "tb_attention_training.capture.schedule",
     "plot_attention": "tb_attention_training.plotting",
     "tap": "tb_attention_training.capture.tap",
 }

@@ -20,7 +20,7 @@ from tb_attention_training.capture.probe import (
     count_examples,
     standardize_inputs,
 )
-from tb_attention_training.capture.schedule import NEVER, Schedule
+from tb_attention_training.capture.schedule import NEVER, UpdateFreq, timing_of
 from tb_attention_training.capture.selection import Patterns, Selection
 from tb_attention_training.capture.tokens import TokenFunction, TokenSource, TokenTable
 from tb_attention_training.guard import Guard, OnError, warn
@@ -57,7 +57,10 @@ class AttentionCallback(keras.callbacks.Callback):
             arrays, with the examples along their first axes. Not a dataset: drawing from one would
             change the order of the training data.
         update_freq: `"epoch"`: at the end of each epoch. `"batch"`: at each training step. An int
-            N: at each training step that is a multiple of N.
+            N: at each training step that is a multiple of N. A schedule, e.g. `log_spaced()`: at
+            its steps, dense while attention forms. A function `(step) -> bool`: where it says so;
+            it is asked once for each step. With `steps_per_execution`, a step that is passed counts
+            at the end of its execution.
         query_tokens: Tokens of the queries (rows): a list of strings for each example, used for
             all layers; or a dict from a layer's name, or a regular expression on it, to such
             lists. As long as the map, or as its valid part when the batch is padded.
@@ -104,7 +107,7 @@ class AttentionCallback(keras.callbacks.Callback):
         log_dir: str | os.PathLike[str],
         inputs: Any,
         *,
-        update_freq: Literal["epoch", "batch"] | int = "epoch",
+        update_freq: UpdateFreq = "epoch",
         query_tokens: TokenTable | None = None,
         key_tokens: TokenTable | None = None,
         tokens: TokenFunction | None = None,
@@ -131,7 +134,7 @@ class AttentionCallback(keras.callbacks.Callback):
             given=count_examples(given),
             examples=count_examples(self._inputs),
         )
-        self._schedule = Schedule.of(update_freq)
+        self._timing = timing_of(update_freq)
         self._guard = Guard(on_error, "fit", self._abandon)
         self._watching = Watching(on_event, stop_on, scalars, on_error)
         Selection.of(layers, exclude)  # says now what is wrong with them
@@ -146,6 +149,8 @@ class AttentionCallback(keras.callbacks.Callback):
         self._last_step = -1  # of the latest capture
         self._count = 0  # upper bound of the current step, without asking the optimizer
         self._due = NEVER
+        self._asked = 0  # the timing has been asked about all steps up to this one
+        self._owed = False  # the first capture, because the model was not built
         self._stride = 1  # steps for each call of on_train_batch_end, at most
         self._starting = False
         self._draw_next = False
@@ -178,7 +183,7 @@ class AttentionCallback(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Captures at the end of an epoch, when asked for."""
-        if self._schedule.per_epoch:
+        if self._timing.per_epoch:
             self._guard.run(self._capture_now)
         self._act_on_events()
 
@@ -204,7 +209,7 @@ class AttentionCallback(keras.callbacks.Callback):
         step = self._read_step()
         self._count = step
         self._stride = int(getattr(self.model, "steps_per_execution", 1) or 1)
-        self._due = self._schedule.next_after(step)
+        self._asked, self._due = step, self._timing.next_after(step)
         if step < self._last_step:
             warn(
                 f"The step went back from {self._last_step} to {step} (compiling a model again "
@@ -214,14 +219,19 @@ class AttentionCallback(keras.callbacks.Callback):
             )
             self._last_step = -1
         if not _is_built(self.model):
-            self._due = step + 1
+            self._due, self._owed = step + 1, True
         elif step != self._last_step and not self._was_recorded(step):
             self._capture(step, draw=True)
 
     def _capture_if_due(self) -> None:
         self._count = step = self._read_step()
-        if step >= self._due:
-            self._due = self._schedule.next_after(step)
+        if step < self._due:
+            return
+        asked, self._asked = self._asked, step
+        owed, self._owed = self._owed, False
+        due = self._timing.passed(asked, step)
+        self._due = self._timing.next_after(step)
+        if due or owed:
             draw, self._draw_next = self._draw_next, False
             self._capture(step, draw=draw)
 
