@@ -14,7 +14,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from tb_attention_plugin.diagnosis.latch import Firings, Latch, Streak
+from tb_attention_plugin.diagnosis.latch import Firings, Flags, Latch, Streak
 from tb_attention_plugin.diagnosis.thresholds import DEFAULT_THRESHOLDS, Thresholds
 
 EventKind = Literal[
@@ -22,6 +22,8 @@ EventKind = Literal[
     "stuck_uniform",
     "diagonal_formed",
     "diagonal_lost",
+    "alignment_formed",
+    "alignment_lost",
     "sink_emerged",
     "induction_formed",
     "head_dead",
@@ -72,6 +74,8 @@ _SENTENCES: dict[EventKind, str] = {
     "stuck_uniform": "the attention is uniform and never was anything else (entropy {:.3f}).",
     "diagonal_formed": "an alignment formed along the diagonal (diagonality {:.2f}).",
     "diagonal_lost": "the alignment along the diagonal is lost (diagonality {:.2f}).",
+    "alignment_formed": "an alignment formed, not along the diagonal (alignment {:.2f}).",
+    "alignment_lost": "the alignment is lost (alignment {:.2f}).",
     "sink_emerged": "one key became a sink (it gets {:.0%} of the attention).",
     "induction_formed": "an induction head formed (prefix-matching score {:.2f}).",
     "head_dead": "the head stands still while others of its layer move (change {:.1e}).",
@@ -125,6 +129,8 @@ class _LayerState:
         self._limits = limits = thresholds
         self._collapse = Latch(heads, limits.patience)
         self._diagonal = Latch(heads, limits.patience)
+        self._alignment = Latch(heads, limits.patience)
+        self._told_of_loss = np.zeros(heads, bool)
         self._sink = Latch(heads, limits.patience)
         self._induction = Latch(heads, limits.patience)
         self._uniform = Streak(heads, limits.uniform_records)
@@ -135,13 +141,14 @@ class _LayerState:
         """Yields kind, metric, head and first step of what happened."""
         limits = self._limits
         nothing = np.full(self.heads, np.nan)
-        entropy, peak, diagonality, monotonicity, sink, induction, change = (
+        entropy, peak, diagonality, monotonicity, aligned, sink, induction, change = (
             means.get(name, nothing)
             for name in (
                 "entropy",
                 "max_weight",
                 "diagonality",
                 "monotonicity",
+                "alignment",
                 "sink_mass",
                 "induction",
                 "change",
@@ -166,6 +173,7 @@ class _LayerState:
         formed, lost = self._diagonal.update(step, diagonal, gone)
         yield from _named("diagonal_formed", "diagonality", formed)
         yield from _named("diagonal_lost", "diagonality", lost)
+        yield from self._alignments(step, aligned, diagonal, lost)
 
         formed, _ = self._sink.update(step, sink >= limits.sink, sink < limits.no_sink)
         yield from _named("sink_emerged", "sink_mass", formed)
@@ -180,6 +188,23 @@ class _LayerState:
         still &= others > limits.dead_change  # else the whole layer has come to rest
         dead = self._dead.update(step, still)
         yield from _named("head_dead", "change", dead)
+
+    def _alignments(
+        self, step: int, aligned: Numbers, diagonal: Flags, lost_diagonals: Firings
+    ) -> Iterator[_Happening]:
+        """Alignments of any shape; what goes along the diagonal is told as that, and once."""
+        limits = self._limits
+        for head, _ in lost_diagonals:
+            self._told_of_loss[head] = True
+        formed, lost = self._alignment.update(
+            step, aligned >= limits.alignment, aligned < limits.no_alignment
+        )
+        along = diagonal | self._diagonal.inside
+        told = self._told_of_loss | self._diagonal.inside
+        for head, _ in formed:
+            self._told_of_loss[head] = False
+        yield from _named("alignment_formed", "alignment", [f for f in formed if not along[f[0]]])
+        yield from _named("alignment_lost", "alignment", [f for f in lost if not told[f[0]]])
 
 
 def _named(kind: EventKind, metric: str, firings: Firings) -> Iterator[_Happening]:

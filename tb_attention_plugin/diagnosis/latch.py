@@ -56,6 +56,11 @@ class Latch:
         self._entering = Streak(heads, patience)
         self._leaving = Streak(heads, patience)
 
+    @property
+    def inside(self) -> Flags:
+        """Which heads are in the state."""
+        return self._inside
+
     def update(self, step: int, enter: Flags, leave: Flags) -> tuple[Firings, Firings]:
         """Takes in one record.
 

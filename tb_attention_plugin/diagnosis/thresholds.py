@@ -27,6 +27,8 @@ class Thresholds:
         no_diagonal_peak: Mean largest weight below which it has none: a map blurred along the
             diagonal keeps much of its diagonality.
         forward: Monotonicity that a diagonal must have.
+        alignment: Alignment from which each query has a key of its own.
+        no_alignment: Alignment below which it has none any more.
         sink: Share of the attention on one key from which there is a sink.
         no_sink: Share below which there is none.
         induction: Prefix-matching score from which a head is an induction head.
@@ -50,6 +52,8 @@ class Thresholds:
     no_diagonal: float = 0.65
     no_diagonal_peak: float = 0.2
     forward: float = 0.8
+    alignment: float = 0.65
+    no_alignment: float = 0.45
     sink: float = 0.5
     no_sink: float = 0.35
     induction: float = 0.4

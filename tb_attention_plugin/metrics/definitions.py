@@ -107,6 +107,37 @@ def coverage(measured: Measured) -> Floats:
     return np.minimum(1, measured.received * (keys / queries)).mean(-1, dtype=np.float64)
 
 
+def alignment(measured: Measured) -> Floats:
+    """How well the query tells the key: 1 when each query has a key of its own, wherever it lies.
+
+    Normalised mutual information of query and key, with `p_qk = w_qk / sum w` as their joint
+    probability: `sum_qk p_qk ln(p_qk / (p_q p_k)) / ln min(Q, K)`, where `p_q` and `p_k` are the
+    sums of its rows and columns. Where rows sum to 1, this is the entropy of the mean row less the
+    mean entropy of a row. Unlike `diagonality` it does not mind the order of the keys, and unlike
+    `entropy` it tells an alignment from a collapse: all queries at one key is 0, as is uniform.
+
+    Returns:
+        `[H]` in [0, 1]; NaN for a causal map, for one query or key, and where there is no weight.
+
+    Source: the generalised Jensen-Shannon divergence of the rows, Lin 1991, "Divergence Measures
+    Based on the Shannon Entropy", IEEE Transactions on Information Theory 37(1).
+    """
+    heads, queries, keys = measured.maps.shape
+    if measured.causal or min(queries, keys) < 2:
+        return np.full(heads, np.nan)
+    total = measured.total
+    joint = measured.log_sum.sum(-1, dtype=np.float64)
+    known = _log_sum(measured.mass) + _log_sum(measured.received) - joint
+    nats = np.log(total) - known / total
+    return np.clip(nats / np.log(min(queries, keys)), 0, 1)
+
+
+def _log_sum(masses: Floats) -> Floats:
+    """Sum of `m ln m` over the last axis; 0 ln 0 is 0."""
+    exact = masses.astype(np.float64)
+    return (exact * np.log(np.where(exact == 0, 1, exact))).sum(-1)
+
+
 def first_key_mass(measured: Measured) -> Floats:
     """Share of the attention that goes to the first key, where language models grow a sink.
 
@@ -127,11 +158,15 @@ def sink_mass(measured: Measured) -> Floats:
     `max_k sum_q w_qk / Q`.
 
     Returns:
-        `[H]` in [1 / K, 1] for rows that sum to 1.
+        `[H]` in [1 / K, 1] for rows that sum to 1; NaN for one query, whose strongest key is no
+        sink.
 
     Source: as `first_key_mass`; sinks also grow on separators and on the last key.
     """
-    return measured.received.max(-1).astype(np.float64) / measured.maps.shape[1]
+    heads, queries, _ = measured.maps.shape
+    if queries < 2:
+        return np.full(heads, np.nan)
+    return measured.received.max(-1).astype(np.float64) / queries
 
 
 def previous_token(measured: Measured) -> Floats:

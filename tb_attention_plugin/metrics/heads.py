@@ -21,6 +21,7 @@ METRICS = (
     "diagonality",
     "monotonicity",
     "coverage",
+    "alignment",
     "first_key_mass",
     "sink_mass",
     "previous_token",
@@ -134,6 +135,7 @@ def _measure_example(
         "diagonality": definitions.diagonality(measured),
         "monotonicity": definitions.monotonicity(measured),
         "coverage": definitions.coverage(measured),
+        "alignment": _alignment(record, b, measured),
         "first_key_mass": definitions.first_key_mass(measured),
         "sink_mass": definitions.sink_mass(measured),
         "previous_token": definitions.previous_token(measured),
@@ -145,10 +147,22 @@ def _measure_example(
 
 
 def _matches(record: AttentionRecord, b: int, queries: int, keys: int) -> Matches:
+    tokens = _common_tokens(record, b, queries, keys)
+    return NO_MATCHES if tokens is None else matches_of(tokens)
+
+
+def _alignment(record: AttentionRecord, b: int, measured: Measured) -> Floats:
+    if _common_tokens(record, b, *measured.maps.shape[1:]) is not None:
+        return np.full(len(measured.maps), np.nan)  # a sequence is not aligned with itself
+    return definitions.alignment(measured)
+
+
+def _common_tokens(
+    record: AttentionRecord, b: int, queries: int, keys: int
+) -> tuple[str, ...] | None:
+    """Tokens of a sequence that attends to itself; None where it is another, or not known."""
     if record.query_tokens is None or queries != keys:
-        return NO_MATCHES
+        return None
     tokens = tuple(record.query_tokens[b])[:queries]
     of_keys = record.key_tokens
-    if of_keys is not None and tuple(of_keys[b])[:keys] != tokens:
-        return NO_MATCHES  # queries and keys are not the same sequence
-    return matches_of(tokens)
+    return tokens if of_keys is None or tuple(of_keys[b])[:keys] == tokens else None

@@ -18,6 +18,7 @@ CALM = {
     "max_weight": 0.35,
     "diagonality": 0.5,
     "monotonicity": 0.5,
+    "alignment": 0.2,
     "sink_mass": 0.2,
     "induction": 0.05,
     "change": 0.02,
@@ -52,6 +53,11 @@ SINGLE = {
         "diagonality",
         0.9,
     ),
+    "alignment_formed": (
+        {"alignment": [0.02, 0.4, 0.7, 0.9, 0.95], "monotonicity": [0.5] * 5},
+        "alignment",
+        0.9,
+    ),
     "entropy_collapse": (
         {"entropy": [0.9, 0.5, 0.03, 0.01, 0.0], "sink_mass": [0.1, 0.36, 0.4, 0.4, 0.4]},
         "entropy",
@@ -84,14 +90,19 @@ def test_it_happens_again_only_after_it_ended(kind: str) -> None:
     series, _, _ = SINGLE[kind]
 
     def replay(*states: str) -> list[str]:
-        between = {"sink_emerged": 0.42, "induction_formed": 0.3, "entropy_collapse": 0.15}
+        between = {
+            "alignment_formed": 0.55,
+            "sink_emerged": 0.42,
+            "induction_formed": 0.3,
+            "entropy_collapse": 0.15,
+        }
         rows: dict[str, list[float]] = {name: [] for name in series}
         for state in states:
             for name, values in series.items():
                 rows[name].append({"out": values[0], "in": values[4]}.get(state, 0.7))
                 if state == "between":
                     rows[name][-1] = between.get(kind, 0.7)
-        return [event.kind for event in feed(rows) if event.kind != "diagonal_lost"]
+        return [event.kind for event in feed(rows) if not event.kind.endswith("_lost")]
 
     twice = ["out", "in", "in", "out", "out", "in", "in"]
     assert replay(*twice) == [kind, kind]
@@ -115,6 +126,45 @@ def test_a_blurred_diagonal_is_none() -> None:
     assert feed(start) == []
     formed = {name: [*values, *[0.95] * 3] for name, values in start.items()}
     assert brief(feed(formed)) == [("diagonal_formed", 50, 60)]
+
+
+ALONG = {"diagonality": 0.9, "max_weight": 0.6, "monotonicity": 1.0, "alignment": 0.9}
+ACROSS = {"diagonality": 0.2, "max_weight": 0.9, "monotonicity": 0.4, "alignment": 0.9}
+NOWHERE = {"diagonality": 0.42, "max_weight": 0.1, "monotonicity": 0.5, "alignment": 0.1}
+
+
+def told(*states: Mapping[str, float]) -> list[str]:
+    return [event.kind for event in feed({name: [s[name] for s in states] for name in ALONG})]
+
+
+def test_an_alignment_is_lost() -> None:
+    series = {"alignment": [0.1] * 2 + [0.9] * 3 + [0.5] * 4 + [0.3] * 3}
+    assert brief(feed(series)) == [("alignment_formed", 20, 30), ("alignment_lost", 90, 100)]
+    # One that was there from the beginning can be lost too.
+    late = {"alignment": series["alignment"][2:]}
+    assert brief(feed(late)) == [("alignment_lost", 70, 80)]
+
+
+def test_an_alignment_along_the_diagonal_is_told_once() -> None:
+    start, end = [NOWHERE] * 2, [NOWHERE] * 3
+    assert told(*start, *[ALONG] * 3, *end) == ["diagonal_formed", "diagonal_lost"]
+    assert told(*start, *[ACROSS] * 3, *end) == ["alignment_formed", "alignment_lost"]
+    # Blurred before it is lost: the alignment goes first, and is not told of.
+    blurred = ALONG | {"alignment": 0.3}
+    assert told(*start, *[ALONG] * 3, *[blurred] * 3, *end) == ["diagonal_formed", "diagonal_lost"]
+    # What forms anew is another alignment.
+    assert told(*start, *[ALONG] * 3, *end, *[ACROSS] * 3, *end) == [
+        "diagonal_formed",
+        "diagonal_lost",
+        "alignment_formed",
+        "alignment_lost",
+    ]
+    # It reorders first and then does not: both happened.
+    assert told(*start, *[ACROSS] * 3, *[ALONG] * 3, *end) == [
+        "alignment_formed",
+        "diagonal_formed",
+        "diagonal_lost",
+    ]
 
 
 def test_a_sharp_alignment_has_not_collapsed() -> None:

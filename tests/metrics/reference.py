@@ -32,6 +32,18 @@ def reference(
             p = [x / mass for x in w[q]]
             entropies.append(-sum(x * math.log(x) for x in p if x > 0) / math.log(reach))
 
+    # Mutual information, cell by cell.
+    alignment = math.nan
+    itself = causal or (tokens is not None and queries == keys)
+    if not itself and total > 0 and min(queries, keys) > 1:
+        nats = sum(
+            w[q][k] / total * math.log(w[q][k] * total / (sum(w[q]) * column[k]))
+            for q in Q
+            for k in K
+            if w[q][k] > 0
+        )
+        alignment = nats / math.log(min(queries, keys))
+
     penalty = sum(
         w[q][k] * (1 - math.exp(-((q / queries - k / keys) ** 2) / (2 * 0.2**2)))
         for q in Q
@@ -56,7 +68,8 @@ def reference(
         "monotonicity": forward / travelled if travelled else math.nan,
         "coverage": _mean([min(1.0, column[k] * keys / queries) for k in K]),
         "first_key_mass": column[0] / queries,
-        "sink_mass": max(column) / queries,
+        "alignment": alignment,
+        "sink_mass": max(column) / queries if queries > 1 else math.nan,
         "previous_token": _mean([w[q][q - 1] for q in range(1, queries)])
         if queries == keys
         else math.nan,

@@ -35,6 +35,7 @@ def test_identity(make: MakeRecord) -> None:
         diagonality=1,
         monotonicity=1,
         coverage=1,
+        alignment=1,
         first_key_mass=1 / N,
         sink_mass=1 / N,
         previous_token=0,
@@ -55,6 +56,7 @@ def test_uniform(make: MakeRecord) -> None:
         max_weight=1 / N,
         monotonicity=math.nan,
         coverage=1,
+        alignment=0,
         first_key_mass=1 / N,
         sink_mass=1 / N,
         previous_token=1 / N,
@@ -86,6 +88,7 @@ def test_shifted_diagonal(make: MakeRecord) -> None:
         first_key_mass=2 / N,
         sink_mass=2 / N,
         previous_token=1,
+        alignment=math.nan,
         mean_distance=(N - 1) / N,
         future_mass=0,
     )
@@ -100,6 +103,7 @@ def test_one_column(make: MakeRecord) -> None:
         max_weight=1,
         monotonicity=math.nan,
         coverage=1 / 5,
+        alignment=0,
         first_key_mass=0,
         sink_mass=1,
         previous_token=math.nan,
@@ -109,8 +113,36 @@ def test_one_column(make: MakeRecord) -> None:
 
 def test_reversed_diagonal_only_goes_back(make: MakeRecord) -> None:
     metrics = of(make(np.eye(N)[::-1]))
-    shares(metrics, monotonicity=0)
+    shares(metrics, monotonicity=0, alignment=1)
     assert metrics["diagonality"] < 0.5
+
+
+def test_alignment_is_what_the_query_tells_of_the_key(make: MakeRecord) -> None:
+    # 13 keys, of which the queries look at 4 in turn, then at 2: ln 4 and ln 2 of ln 7.
+    rows = np.eye(13)[[9, 1, 4, 6, 9, 1, 4]]
+    counts = np.array([2, 2, 2, 1]) / 7
+    four = -(counts * np.log(counts)).sum()
+    shares(of(make(rows)), alignment=four / math.log(7))
+    halves = np.eye(13)[[9, 1] * 5]
+    shares(of(make(halves)), alignment=math.log(2) / math.log(10))
+    # Each query has two keys of its own; then shares them with its neighbour: 2 bits of 3.
+    shares(of(make(np.kron(np.eye(4), np.full((1, 2), 0.5)))), alignment=1)
+    shares(of(make(np.kron(np.eye(4), np.full((2, 2), 0.5)))), alignment=2 / 3)
+
+
+def test_a_sequence_is_not_aligned_with_itself(make: MakeRecord) -> None:
+    tokens = [list("abcdefg")]
+    others = [list("ABCDEFG")]
+    sharp = np.eye(N)
+    assert math.isnan(of(make(sharp, query_tokens=tokens))["alignment"])
+    assert math.isnan(of(make(sharp, query_tokens=tokens, key_tokens=tokens))["alignment"])
+    shares(of(make(sharp, query_tokens=tokens, key_tokens=others)), alignment=1)
+    shares(of(make(sharp, key_tokens=others)), alignment=1)
+
+
+def test_one_query_has_no_sink_and_no_alignment(make: MakeRecord) -> None:
+    pooling = of(make(np.eye(1, 5)))
+    shares(pooling, sink_mass=math.nan, alignment=math.nan, first_key_mass=1)
 
 
 def test_diagonality_of_uniform_attention_is_not_zero(make: MakeRecord) -> None:

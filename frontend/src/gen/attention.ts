@@ -213,8 +213,8 @@ export interface EventsResponse {
 
 export interface Event {
   /**
-   * entropy_collapse, stuck_uniform, diagonal_formed, diagonal_lost, sink_emerged,
-   * induction_formed or head_dead; more may come
+   * entropy_collapse, stuck_uniform, diagonal_formed, diagonal_lost, alignment_formed,
+   * alignment_lost, sink_emerged, induction_formed or head_dead; more may come
    */
   kind: string;
   layer: string;
