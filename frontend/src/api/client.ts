@@ -9,7 +9,7 @@ import {
 import { crc32, hex32 } from './crc32';
 import { inflateRaw, UnreadableData } from './inflate';
 import type { AttentionMap, Catalog, ExampleInfo, LayerInfo, LayerMetrics, Tiles } from './model';
-import { splitParts } from './parts';
+import { splitParts, type Part } from './parts';
 import { BYTES_PER_WEIGHT, decodeWeights, type CodeTableValues } from './weights';
 
 /** The server answered, but with a refusal; the message is the server's own sentence. */
@@ -127,25 +127,49 @@ export interface MapRequest {
   readonly step: number;
 }
 
+type Tables = ReadonlyMap<number, CodeTableValues>;
+
 export async function fetchMap(
   request: MapRequest,
-  tables: ReadonlyMap<number, CodeTableValues>,
+  tables: Tables,
   signal?: AbortSignal,
 ): Promise<AttentionMap> {
+  const { head, ...rest } = request;
+  const [map] = await fetchHeads({ ...rest, heads: [head] }, tables, signal);
+  if (!map) throw new UnreadableData('The server sent no map.');
+  return map;
+}
+
+export type HeadsRequest = Omit<MapRequest, 'head'> & { readonly heads: readonly number[] };
+
+/** Several heads of one layer in one answer, in the order asked for. */
+export async function fetchHeads(
+  request: HeadsRequest,
+  tables: Tables,
+  signal?: AbortSignal,
+): Promise<AttentionMap[]> {
   const response = await get(
     'maps',
     {
       run: request.run,
       layer: request.layer,
       example: request.example,
-      heads: request.head,
+      heads: request.heads.join(','),
       steps: request.step,
       v: request.generation,
     },
     signal,
   );
-  const part = splitParts(await response.arrayBuffer())[0];
-  if (!part) throw new UnreadableData('The server sent no map.');
+  const parts = splitParts(await response.arrayBuffer());
+  if (parts.length !== request.heads.length) {
+    throw new UnreadableData(
+      `The server sent ${parts.length} maps where ${request.heads.length} were asked for.`,
+    );
+  }
+  return Promise.all(parts.map((part) => decodeMap(part, tables)));
+}
+
+async function decodeMap(part: Part, tables: Tables): Promise<AttentionMap> {
   const header = MapHeader.decode(part.header);
   if (header.problem) throw new UnreadableData(header.problem);
   const found = crc32(part.payload);
@@ -185,7 +209,7 @@ export interface AtlasRequest {
 
 export async function fetchAtlas(
   request: AtlasRequest,
-  tables: ReadonlyMap<number, CodeTableValues>,
+  tables: Tables,
   signal?: AbortSignal,
 ): Promise<Tiles[]> {
   const response = await get(

@@ -32,7 +32,12 @@ function layout(n: number) {
 
 test('no two labels come closer than 12 px, the crosshair among them', () => {
   for (const n of [5, 30, 60, 100, 130, 256, 512, 4096]) {
-    for (const labels of [columnLabels(layout(n), n, 77 % n), rowLabels(layout(n), n, 77 % n)]) {
+    for (const labels of [
+      columnLabels(layout(n), n, 77 % n),
+      rowLabels(layout(n), n, 77 % n),
+      columnLabels(layout(n), n, 77 % n, 80 % n),
+      rowLabels(layout(n), n, 3, 4),
+    ]) {
       const at = labels.map((label) => label.at).sort((a, b) => a - b);
       for (let i = 1; i < at.length; i++) {
         expect((at[i] ?? 0) - (at[i - 1] ?? 0)).toBeGreaterThanOrEqual(12);
@@ -44,11 +49,19 @@ test('no two labels come closer than 12 px, the crosshair among them', () => {
 test('the label of the crosshair is always there, once', () => {
   const labels = columnLabels(layout(512), 512, 77);
   expect(labels.filter((label) => label.index === 77)).toEqual([
-    { index: 77, at: expect.any(Number) as number, current: true },
+    { index: 77, at: expect.any(Number) as number, current: true, pinned: false },
   ]);
 });
 
 test('without a crosshair no label is marked', () => {
   expect(rowLabels(layout(30), 30, null).some((label) => label.current)).toBe(false);
   expect(rowLabels(layout(30), 30, null)).toHaveLength(30);
+});
+
+test('a pinned label is there too, unless the crosshair is right beside it', () => {
+  const pinned = (current: number) =>
+    columnLabels(layout(512), 512, current, 100).filter((label) => label.pinned);
+  expect(pinned(300).map((label) => label.index)).toEqual([100]);
+  expect(pinned(101)).toEqual([]);
+  expect(pinned(100).map((label) => label.current)).toEqual([true]);
 });

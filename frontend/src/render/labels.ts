@@ -12,6 +12,7 @@ export interface AxisLabel {
   readonly at: number;
   /** The crosshair's. */
   readonly current: boolean;
+  readonly pinned: boolean;
 }
 
 /** Every how manieth token gets a label when one token takes `pitch` pixels. */
@@ -24,25 +25,41 @@ function axis(
   first: number,
   end: number,
   current: number | null,
+  pinned: number | null,
   interval: number,
   clearance: number,
   middle: (index: number) => number,
 ): AxisLabel[] {
   const labels: AxisLabel[] = [];
-  const here = current === null ? null : middle(current);
+  // The crosshair's label pushes its neighbours out, a pinned one all but the crosshair's.
+  const kept = [current, pinned].filter((index) => index !== null);
+  const clear = (index: number, others: readonly number[]) =>
+    others.every((other) => Math.abs(middle(other) - middle(index)) >= clearance);
   // The same tokens are labelled wherever one pans to.
   for (let index = Math.ceil(first / interval) * interval; index < end; index += interval) {
-    if (index === current) continue;
-    const at = middle(index);
-    // The crosshair's label pushes its neighbours out.
-    if (here !== null && Math.abs(at - here) < clearance) continue;
-    labels.push({ index, at, current: false });
+    if (kept.includes(index) || !clear(index, kept)) continue;
+    labels.push({ index, at: middle(index), current: false, pinned: false });
   }
-  if (current !== null && here !== null) labels.push({ index: current, at: here, current: true });
+  if (pinned !== null && pinned !== current && (current === null || clear(pinned, [current]))) {
+    labels.push({ index: pinned, at: middle(pinned), current: false, pinned: true });
+  }
+  if (current !== null) {
+    labels.push({
+      index: current,
+      at: middle(current),
+      current: true,
+      pinned: pinned === current,
+    });
+  }
   return labels;
 }
 
-export function columnLabels(layout: MapLayout, keys: number, current: number | null): AxisLabel[] {
+export function columnLabels(
+  layout: MapLayout,
+  keys: number,
+  current: number | null,
+  pinned: number | null = null,
+): AxisLabel[] {
   const sparse = layout.mode === 'sparse';
   const interval = labelInterval(layout.cellWidth / layout.poolKeys, sparse, SPARSE_COLUMNS);
   const clearance = interval === 1 ? 0 : sparse ? SPARSE_COLUMNS : LEAST;
@@ -51,13 +68,19 @@ export function columnLabels(layout: MapLayout, keys: number, current: number | 
     firstKey,
     Math.min(keys, firstKey + visibleKeys),
     current !== null && showsKey(layout, current) ? current : null,
+    pinned !== null && showsKey(layout, pinned) ? pinned : null,
     interval,
     clearance,
     (i) => columnX(layout, i) + layout.cellWidth / 2,
   );
 }
 
-export function rowLabels(layout: MapLayout, queries: number, current: number | null): AxisLabel[] {
+export function rowLabels(
+  layout: MapLayout,
+  queries: number,
+  current: number | null,
+  pinned: number | null = null,
+): AxisLabel[] {
   const sparse = layout.mode === 'sparse';
   const pitch = layout.cellHeight / layout.poolQueries;
   const interval = labelInterval(pitch, sparse && pitch < 4, SPARSE_ROWS);
@@ -67,6 +90,7 @@ export function rowLabels(layout: MapLayout, queries: number, current: number | 
     firstQuery,
     Math.min(queries, firstQuery + visibleQueries),
     current !== null && showsQuery(layout, current) ? current : null,
+    pinned !== null && showsQuery(layout, pinned) ? pinned : null,
     interval,
     clearance,
     (i) => rowY(layout, i) + layout.cellHeight / 2,

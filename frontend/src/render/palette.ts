@@ -22,6 +22,8 @@ export interface Palette {
   readonly info: string;
   readonly infoSoft: string;
   readonly series: string;
+  /** Colours that tell heads apart, the first one the same as `series`. */
+  readonly heads: readonly string[];
   readonly seriesFill: string;
   readonly font: string;
 }
@@ -85,6 +87,7 @@ export function createPalette(read: (name: string) => string): Palette {
     info: read('--info'),
     infoSoft: read('--info-soft'),
     series: read('--series-1'),
+    heads: Array.from({ length: 6 }, (_, i) => read(`--series-${i + 1}`)),
     seriesFill: read('--side-a-soft'),
     font: read('--font'),
   };

@@ -18,6 +18,30 @@ const ABOUT: Readonly<Record<LayerKind, readonly [string, string]>> = {
   other: ['', ''],
 };
 
+/** The sides of a map: what its queries and its keys are positions of. */
+const SIDES: Readonly<Record<LayerKind, readonly [query: string, key: string]>> = {
+  cross: ['decoder', 'encoder'],
+  decoder: ['decoder', 'decoder'],
+  encoder: ['encoder', 'encoder'],
+  other: ['', ''],
+};
+
+export interface KindInfo {
+  readonly kind: LayerKind;
+  readonly title: string;
+  readonly sentence: string;
+  /** What queries and keys are positions of; empty when the name does not tell. */
+  readonly query: string;
+  readonly key: string;
+}
+
+export function describeKind(name: string): KindInfo {
+  const kind = kindOf(name);
+  const [title, sentence] = ABOUT[kind];
+  const [query, key] = SIDES[kind];
+  return { kind, title, sentence, query, key };
+}
+
 export function kindOf(name: string): LayerKind {
   const lower = name.toLowerCase();
   if (/cross|enc(oder)?[-_]?dec(oder)?/.test(lower)) return 'cross';

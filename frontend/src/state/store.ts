@@ -9,6 +9,7 @@ import { createCursor, type Cursor } from './cursor';
 import { createExamples } from './examples';
 import type { Host } from './host';
 import { anyLive, looksLive } from './live';
+import { createLinks, type Links } from './links';
 import { createMaps, type Maps } from './maps';
 import { createMetrics, type Metrics } from './metrics';
 import { createPlayback, type Playback } from './playback';
@@ -26,6 +27,7 @@ export interface Store {
   readonly examples: ReadonlySignal<readonly ExampleInfo[]>;
   readonly maps: Maps;
   readonly compare: Compare;
+  readonly links: Links;
   readonly atlases: Atlases;
   readonly metrics: Metrics;
   readonly cursor: Cursor;
@@ -82,6 +84,7 @@ export function createStore(host: Host): Store {
     computed(() => maps.state.value.map),
   );
   const compare = createCompare(catalog.catalog, selection, view);
+  const links = createLinks(catalog.catalog, selection, view, maps, cursor);
   const live = computed(() => {
     const layer = selection.layer.value;
     return layer !== null && looksLive(layer, now.value, catalog.grewAt.value);
@@ -138,6 +141,7 @@ export function createStore(host: Host): Store {
     examples: createExamples(selection),
     maps,
     compare,
+    links,
     atlases: createAtlases(catalog.catalog, selection, visible),
     metrics: createMetrics(selection, view),
     cursor,

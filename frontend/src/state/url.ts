@@ -9,7 +9,7 @@ export type Scale = (typeof SCALES)[number];
 export const PANES = ['heads', 'examples'] as const;
 export type Pane = (typeof PANES)[number];
 
-export const MODES = ['map', 'compare'] as const;
+export const MODES = ['map', 'links', 'compare'] as const;
 export type Mode = (typeof MODES)[number];
 
 export interface Cell {
@@ -31,6 +31,15 @@ export interface ViewState {
   /** What side B shows instead of the selected head: `head.3`, `run.NAME`. */
   readonly other: string | null;
   readonly cell: Cell | null;
+  /** Tokens whose row, column and links stay marked. */
+  readonly pinQuery: number | null;
+  readonly pinKey: number | null;
+  /** Heads of the layer whose links are drawn besides those of the selected one. */
+  readonly links: readonly number[];
+  /** Links of less weight are not drawn. */
+  readonly least: number;
+  /** The most links drawn of one query; 0 for all. */
+  readonly perQuery: number;
   /** 1 shows the whole map. */
   readonly zoom: number;
   /** The first query and key that the zoomed map shows. */
@@ -43,6 +52,12 @@ export interface ViewState {
   readonly loop: boolean;
   readonly follow: boolean;
 }
+
+/** Least weights of a link that can be chosen: a weight of 0 is no link. */
+export const LEAST_WEIGHTS = [0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5] as const;
+export const PER_QUERY = [0, 1, 2, 3, 5, 10] as const;
+/** As many as there are colours for. */
+export const MOST_LINKED_HEADS = 6;
 
 export const SPEEDS = [1, 2, 4, 8, 16] as const;
 
@@ -57,6 +72,11 @@ export const DEFAULT_VIEW: ViewState = {
   b: null,
   other: null,
   cell: null,
+  pinQuery: null,
+  pinKey: null,
+  links: [],
+  least: 0.05,
+  perQuery: 0,
   zoom: 1,
   corner: null,
   scale: 'linear',
@@ -93,6 +113,10 @@ function oneOf<T extends string>(values: readonly T[]): Field<T> {
   return { parse: (value) => values.find((v) => v === value), format: String };
 }
 
+function oneOfNumbers(values: readonly number[]): Field<number> {
+  return { parse: (value) => values.find((v) => String(v) === value), format: String };
+}
+
 function orNull<T>(field: Field<T>): Field<T | null> {
   return { parse: field.parse, format: (value) => (value === null ? '' : field.format(value)) };
 }
@@ -103,6 +127,17 @@ const cell: Field<Cell | null> = {
     return match ? { query: Number(match[1]), key: Number(match[2]) } : undefined;
   },
   format: (value) => (value ? `${value.query}.${value.key}` : ''),
+};
+
+const heads: Field<readonly number[]> = {
+  parse(value) {
+    if (!/^\d{1,6}(\.\d{1,6})*$/.test(value)) return undefined;
+    const listed = value.split('.').map(Number);
+    return new Set(listed).size === listed.length && listed.length < MOST_LINKED_HEADS
+      ? listed
+      : undefined;
+  },
+  format: (value) => value.join('.'),
 };
 
 const FIELDS: { readonly [K in keyof ViewState]: Field<ViewState[K]> } = {
@@ -116,6 +151,11 @@ const FIELDS: { readonly [K in keyof ViewState]: Field<ViewState[K]> } = {
   b: orNull(count),
   other: text,
   cell,
+  pinQuery: orNull(count),
+  pinKey: orNull(count),
+  links: heads,
+  least: oneOfNumbers(LEAST_WEIGHTS),
+  perQuery: oneOfNumbers(PER_QUERY),
   zoom: {
     parse(value) {
       const zoom = /^\d{1,4}(\.\d{1,3})?$/.test(value) ? Number(value) : 0;
@@ -128,10 +168,7 @@ const FIELDS: { readonly [K in keyof ViewState]: Field<ViewState[K]> } = {
   padding: flag,
   pane: orNull(oneOf(PANES)),
   metric: text,
-  speed: {
-    parse: (value) => SPEEDS.find((speed) => String(speed) === value),
-    format: String,
-  },
+  speed: oneOfNumbers(SPEEDS),
   loop: flag,
   follow: flag,
 };

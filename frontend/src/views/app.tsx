@@ -13,6 +13,7 @@ import { handleKey } from './keyboard';
 import { KeySheet } from './keys';
 import { LeftPane } from './leftpane';
 import { createMapModel } from './mapmodel';
+import { LinksView } from './links';
 import { MapView } from './mapview';
 import { Banners, Empty, Waiting } from './states';
 import { style } from './style';
@@ -82,14 +83,15 @@ function Explorer(): JSX.Element {
   const store = useStore();
   const narrow = useMedia(NARROW);
   const left = useLeftWidth(narrow);
-  const comparing = store.view.mode.value === 'compare';
+  const mode = store.view.mode.value;
+  const comparing = mode === 'compare';
   return (
     <div class={`app ${narrow ? 'narrow' : ''}`} style={style({ '--w-left': `${left}px` })}>
       <ContextBar />
       <Banners />
       <div class={`stage ${comparing ? 'wide' : ''}`}>
         <LeftPane />
-        {comparing ? <CompareView /> : <MapView />}
+        {mode === 'compare' ? <CompareView /> : mode === 'links' ? <LinksView /> : <MapView />}
         {!narrow && !comparing && <SideInspector />}
       </div>
       <Dock />

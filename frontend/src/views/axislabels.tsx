@@ -22,7 +22,7 @@ export function ColumnLabels({ model }: { model: MapModel }): JSX.Element | null
   const tokens = model.keyTokens.value;
   const { keys } = model.region.value;
   const current = store.cursor.cell.value?.key ?? null;
-  const labels = columnLabels(layout, keys, current);
+  const labels = columnLabels(layout, keys, current, store.view.pinKey.value);
   const turned = layout.mode === 'turned' || layout.mode === 'thinned';
   const place = style({
     left: layout.left,
@@ -33,10 +33,10 @@ export function ColumnLabels({ model }: { model: MapModel }): JSX.Element | null
   if (layout.mode === 'sparse') {
     return (
       <div class="labels columns sparse" style={place} aria-hidden="true">
-        {labels.map(({ index, at, current: here }) => (
+        {labels.map(({ index, at, current, pinned }) => (
           <span
             key={index}
-            class={`label ${here ? 'here' : ''} ${at > layout.width - 60 ? 'flip' : ''}`}
+            class={`label ${current || pinned ? 'here' : ''} ${at > layout.width - 60 ? 'flip' : ''}`}
             style={style({ left: at })}
             title={tokenTitle(tokens[index] ?? '')}
           >
@@ -49,10 +49,10 @@ export function ColumnLabels({ model }: { model: MapModel }): JSX.Element | null
   }
   return (
     <div class={`labels columns ${turned ? 'turned' : 'upright'}`} style={place} aria-hidden="true">
-      {labels.map(({ index, at, current: here }) => (
+      {labels.map(({ index, at, current, pinned }) => (
         <span
           key={index}
-          class={`label ${here ? 'here' : ''}`}
+          class={`label ${current || pinned ? 'here' : ''}`}
           style={style({ left: at })}
           title={tokenTitle(tokens[index] ?? '')}
         >
@@ -82,25 +82,27 @@ export function RowLabels({ model }: { model: MapModel }): JSX.Element | null {
       })}
       aria-hidden="true"
     >
-      {rowLabels(layout, queries, current).map(({ index, at, current: here }) => (
-        <span
-          key={index}
-          class={`label ${here ? 'here' : ''}`}
-          style={style({ top: at })}
-          title={tokenTitle(tokens[index] ?? '')}
-        >
-          <span class="position" style={style({ width: layout.positionWidth - 8 })}>
-            {index}
+      {rowLabels(layout, queries, current, store.view.pinQuery.value).map(
+        ({ index, at, current, pinned }) => (
+          <span
+            key={index}
+            class={`label ${current || pinned ? 'here' : ''}`}
+            style={style({ top: at })}
+            title={tokenTitle(tokens[index] ?? '')}
+          >
+            <span class="position" style={style({ width: layout.positionWidth - 8 })}>
+              {index}
+            </span>
+            {tokens.length > 0 && (
+              <bdi>
+                {isEndToken(tokens[index] ?? '')
+                  ? shortEnd(tokens, index, layout.cellHeight)
+                  : labelAt(tokens, index, Math.max(4, room))}
+              </bdi>
+            )}
           </span>
-          {tokens.length > 0 && (
-            <bdi>
-              {isEndToken(tokens[index] ?? '')
-                ? shortEnd(tokens, index, layout.cellHeight)
-                : labelAt(tokens, index, Math.max(4, room))}
-            </bdi>
-          )}
-        </span>
-      ))}
+        ),
+      )}
     </div>
   );
 }

@@ -14,6 +14,7 @@ import { useGestures } from './gestures';
 import { useDpr, usePalette, useSize } from './hooks';
 import { Crosshair, moveCrosshair } from './mapcanvas';
 import { createMapModel, labelAt, type MapModel } from './mapmodel';
+import { Pins } from './pins';
 import { style } from './style';
 
 const MOVES = 6;
@@ -255,6 +256,7 @@ function Panel(
           onKeyDown={(event) => moveCrosshair(event, store, model)}
         />
       )}
+      <Pins model={model} />
       <Crosshair model={model} said={said} />
       {props.state === 'loading' && <span class="panel-loading">Loading …</span>}
     </div>

@@ -7,9 +7,10 @@ import { formatChange, formatMetric, formatStep, formatWeight, metricTitle } fro
 import { useStore } from '../state/store';
 import type { Cell } from '../state/url';
 import { Checks } from './checks';
-import { useOutside } from './hooks';
+import { useOutside, usePalette } from './hooks';
 import { Icon } from './icons';
 import { labelAt, type MapModel } from './mapmodel';
+import { PinnedTokens } from './pins';
 import { style } from './style';
 
 const TOP = 5;
@@ -20,6 +21,7 @@ export function Inspector({ model }: { model: MapModel }): JSX.Element {
   const cell = store.cursor.cell.value;
   return (
     <aside class="inspector" aria-label="Inspector">
+      <PinnedTokens model={model} />
       <section>
         <h3 class="caption">Cell</h3>
         {map && cell ? (
@@ -35,6 +37,7 @@ export function Inspector({ model }: { model: MapModel }): JSX.Element {
         )}
       </section>
       {map && cell && <TopKeys map={map} query={cell.query} current={cell.key} model={model} />}
+      {cell && store.view.mode.value === 'links' && <OtherHeads cell={cell} model={model} />}
       <MapMetrics />
       <Checks map={map} />
       <section class="caution">
@@ -101,13 +104,42 @@ function TokenBox({ token, testId }: { token: string; testId?: string }): JSX.El
   );
 }
 
+/** The same query in the other heads whose links are drawn. */
+function OtherHeads({ cell, model }: { cell: Cell; model: MapModel }): JSX.Element {
+  const { links } = useStore();
+  const palette = usePalette();
+  return (
+    <>
+      {links.heads.value
+        .slice(1)
+        .map(
+          ({ head, map }, i) =>
+            map && (
+              <TopKeys
+                key={head}
+                map={map}
+                query={Math.min(cell.query, map.queries - 1)}
+                current={cell.key}
+                model={model}
+                head={head}
+                color={palette.heads[i + 1] ?? ''}
+              />
+            ),
+        )}
+    </>
+  );
+}
+
 function TopKeys(props: {
   map: AttentionMap;
   query: number;
   current: number;
   model: MapModel;
+  /** Of another head than the selected one, in its colour. */
+  head?: number;
+  color?: string;
 }): JSX.Element {
-  const { map, query, current, model } = props;
+  const { map, query, current, model, head, color } = props;
   const { keys } = model.region.value;
   const hasTokens = model.keyTokens.value.length > 0;
   const { top, others, rest } = topKeys(map, query, keys, TOP);
@@ -115,11 +147,13 @@ function TopKeys(props: {
   return (
     <section>
       <div class="section-head">
-        <h3 class="caption">Query {query} looks at</h3>
+        <h3 class="caption">
+          {head === undefined ? 'Query' : `Head ${head}, query`} {query} looks at
+        </h3>
         <span class="caption-note">weight</span>
       </div>
       {top.length === 0 && <p class="hint">This query has no weight on any key.</p>}
-      <ul class="top-keys" data-testid="top-keys">
+      <ul class="top-keys" data-testid={`top-keys${head === undefined ? '' : `-${head}`}`}>
         {top.map((entry) => (
           <li key={entry.key} class={entry.key === current ? 'here' : ''}>
             <button
@@ -134,7 +168,12 @@ function TopKeys(props: {
                 <span />
               )}
               <span class="top-bar">
-                <i style={style({ width: `${Math.max(0, Math.min(1, entry.weight)) * 100}%` })} />
+                <i
+                  style={style({
+                    width: `${Math.max(0, Math.min(1, entry.weight)) * 100}%`,
+                    background: color,
+                  })}
+                />
               </span>
               <span class="top-weight">{formatWeight(entry.weight, entry.tiny)}</span>
             </button>

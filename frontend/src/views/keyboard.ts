@@ -1,5 +1,6 @@
+import type { Token } from '../render/links';
 import type { Store } from '../state/store';
-import { SPEEDS } from '../state/url';
+import { SPEEDS, type Mode } from '../state/url';
 
 interface Shortcut {
   /** As shown in the list of keys. */
@@ -38,6 +39,17 @@ const ZOOM_BUTTONS: Readonly<Record<string, string>> = {
   '−': 'zoom-out',
   '0': 'zoom-fit',
 };
+
+const VIEWS: Readonly<Record<string, Mode>> = { 1: 'map', 2: 'links', 3: 'compare' };
+
+/** In the links the token pointed at, else the crosshair's query or key. */
+function pin(store: Store, side: Token['side']): void {
+  const { links } = store;
+  const cell = store.cursor.cell.peek();
+  const pointed = store.view.mode.peek() === 'links' ? links.hovered.peek() : null;
+  if (pointed) links.togglePin(pointed);
+  else if (cell) links.togglePin({ side, index: cell[side] });
+}
 
 function setSide(store: Store, side: 'a' | 'b'): void {
   const step = store.selection.step.value;
@@ -129,10 +141,10 @@ export const SHORTCUTS: readonly ShortcutGroup[] = [
         run: (store, event) => store.moveExample(event.shiftKey ? -1 : 1),
       },
       {
-        keys: ['1', '3'],
-        does: 'map, compare',
-        match: (event) => plain('1')(event) || plain('3')(event),
-        run: (store, event) => store.setMode(event.key === '1' ? 'map' : 'compare'),
+        keys: ['1', '2', '3'],
+        does: 'map, links, compare',
+        match: (event) => event.key in VIEWS && !event.altKey,
+        run: (store, event) => store.setMode(VIEWS[event.key] ?? 'map'),
       },
       {
         keys: ['A', 'B'],
@@ -147,6 +159,12 @@ export const SHORTCUTS: readonly ShortcutGroup[] = [
         run: (store) => {
           if (store.view.mode.value === 'compare') store.compare.swap();
         },
+      },
+      {
+        keys: ['P', 'Shift P'],
+        does: 'pin the query, the key of the crosshair; in Links, the token pointed at',
+        match: (event) => plain('p')(event) || shifted('p')(event),
+        run: (store, event) => pin(store, event.shiftKey ? 'key' : 'query'),
       },
       {
         keys: ['+', '−', '0'],
@@ -174,11 +192,12 @@ export const SHORTCUTS: readonly ShortcutGroup[] = [
       },
       {
         keys: ['Esc'],
-        does: 'close, take the crosshair away',
+        does: 'close, unpin, take the crosshair away',
         match: (event) => event.key === 'Escape',
         run: (store) => {
           if (store.keysOpen.value) store.keysOpen.value = false;
           else if (store.drawerOpen.value) store.drawerOpen.value = false;
+          else if (store.links.pinned.value.length > 0) store.links.unpin();
           else store.cursor.clear();
         },
       },

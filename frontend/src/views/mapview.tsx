@@ -7,6 +7,7 @@ import { LOW, NARROW, useDpr, useMedia, useSize } from './hooks';
 import { Readout } from './inspector';
 import { Announcer, Crosshair, MapCanvas, MaskNote, Profiles } from './mapcanvas';
 import { createMapModel } from './mapmodel';
+import { Pins } from './pins';
 import { MapProblem } from './states';
 import { TextStrip } from './textstrip';
 import { ViewBar } from './viewbar';
@@ -32,6 +33,7 @@ export function MapView(): JSX.Element {
         <RowLabels model={model} />
         <MapCanvas model={model} />
         <MaskNote model={model} />
+        {status !== 'error' && <Pins model={model} />}
         {status !== 'error' && <Crosshair model={model} />}
         <LoadingTag />
         {status === 'error' && <MapProblem model={model} />}

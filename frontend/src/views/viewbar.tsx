@@ -86,6 +86,7 @@ export function ModeTabs(): JSX.Element {
   return (
     <div class="tabs mode-tabs" role="tablist" aria-label="View">
       {tab('map', 'Map', '1')}
+      {tab('links', 'Links', '2')}
       {tab('compare', 'Compare', '3')}
     </div>
   );
