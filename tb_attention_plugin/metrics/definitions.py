@@ -6,19 +6,13 @@ K their numbers. A metric is NaN where it is not defined and where a weight is N
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
-from numpy.typing import NDArray
 
-from tb_attention_plugin.metrics.measure import Floats, Maps, Measured, sum_rows
+from tb_attention_plugin.metrics.measure import Floats, Measured
 from tb_attention_plugin.metrics.tokens import Matches
 
 _NO_MASS = 1e-30
 """A row whose sum is no more attends to nothing; its logarithms would be rounding."""
-
-_GUIDE_WIDTH = 0.2
-"""g of the guided-attention penalty, as in the paper."""
 
 
 def entropy(measured: Measured) -> Floats:
@@ -54,12 +48,6 @@ def max_weight(measured: Measured) -> Floats:
     return measured.peak_weight.mean(-1, dtype=np.float64)
 
 
-@lru_cache(maxsize=8)
-def _guide(queries: int, keys: int) -> NDArray[np.float32]:
-    distance = np.arange(queries)[:, None] / queries - np.arange(keys) / keys
-    return (1 - np.exp(-(distance**2) / (2 * _GUIDE_WIDTH**2))).astype(np.float32)
-
-
 def diagonality(measured: Measured) -> Floats:
     """One minus the guided-attention penalty: near 1 when the weight lies along the diagonal.
 
@@ -72,7 +60,7 @@ def diagonality(measured: Measured) -> Floats:
     Source: Tachibana et al. 2017, "Efficiently Trainable Text-to-Speech System Based on Deep
     Convolutional Networks with Guided Attention", arXiv 1710.08969, equation 7.
     """
-    return 1 - measured.weigh(_guide(*measured.maps.shape[1:])) / measured.total
+    return 1 - measured.weighed[:, 0] / measured.total
 
 
 def monotonicity(measured: Measured) -> Floats:
@@ -210,12 +198,6 @@ def induction(measured: Measured, matches: Matches) -> Floats:
     return cells.sum(-1, dtype=np.float64) / matches.queries
 
 
-@lru_cache(maxsize=8)
-def _distances(queries: int, keys: int) -> NDArray[np.float32]:
-    place = np.arange(queries)[:, None] * (keys / queries)
-    return np.abs(place - np.arange(keys)).astype(np.float32)
-
-
 def mean_distance(measured: Measured) -> Floats:
     """How far the attention goes, in keys, from the place of the query.
 
@@ -227,23 +209,21 @@ def mean_distance(measured: Measured) -> Floats:
     Source: Vig and Belinkov 2019, "Analyzing the Structure of Attention in a Transformer Language
     Model", arXiv 1906.04284, section 4.3; scaled to queries and keys of different number.
     """
-    return measured.weigh(_distances(*measured.maps.shape[1:])) / measured.total
+    return measured.weighed[:, 1] / measured.total
 
 
-def change(measured: Measured, previous: Maps, previous_total: Floats) -> Floats:
+def change(measured: Measured, previous_total: Floats) -> Floats:
     """How much of the attention moved since the previous record.
 
     Mean over the queries of the total variation distance `sum_k |w_qk - v_qk| / 2`.
 
     Args:
-        measured: The maps.
-        previous: The maps `v` of the previous record, of the same shape.
-        previous_total: Sum of each of them, `[H]`.
+        measured: The maps, with the maps `v` of the record before.
+        previous_total: Sum of each of those, `[H]`.
 
     Returns:
-        `[H]` in [0, 1] for rows that sum to 1, to about 1e-6.
+        `[H]` in [0, 1] for rows that sum to 1, to about 1e-6; NaN without a record before.
     """
     # |a - b| = 2 max(a, b) - a - b spares half of the passes over the weights.
-    larger = sum_rows(np.maximum(measured.maps, previous)).sum(-1, dtype=np.float64)
-    moved = larger - (measured.total + previous_total) / 2
+    moved = measured.larger - (measured.total + previous_total) / 2
     return np.maximum(moved, 0) / measured.maps.shape[1]

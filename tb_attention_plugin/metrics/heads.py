@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tb_attention_plugin.metrics import definitions, integrity
-from tb_attention_plugin.metrics.measure import Floats, Measured
-from tb_attention_plugin.metrics.tokens import NO_MATCHES, Matches, matches_of
+from tb_attention_plugin.metrics.measure import Floats, Measured, Previous, measure
+from tb_attention_plugin.metrics.tokens import NO_MATCHES, matches_of
 from tb_attention_plugin.store.record import AttentionRecord, Tokens
 
 Values = dict[str, NDArray[np.float32]]
@@ -32,14 +32,12 @@ METRICS = (
 )
 """Names of all metrics, in the order in which they are stored."""
 
-_CHUNK = 1 << 18
-"""Weights measured at a time: small maps together, large ones apart, so that they stay in cache."""
-
 
 @dataclass(frozen=True)
 class _Previous:
     weights: NDArray[np.float32]
     totals: NDArray[np.float64]  # [B, H]
+    empty_corners: NDArray[np.bool_]  # [B, H]
     lengths: tuple[bytes, bytes]
     tokens: tuple[Tokens | None, Tokens | None]
 
@@ -48,9 +46,13 @@ class _Previous:
         return _Previous(
             record.weights,
             np.full(record.weights.shape[:2], np.nan),
+            np.zeros(record.weights.shape[:2], np.bool_),
             (record.query_lengths.tobytes(), record.key_lengths.tobytes()),
             (record.query_tokens, record.key_tokens),
         )
+
+    def of_example(self, b: int, queries: int, keys: int) -> Previous:
+        return Previous(self.weights[b, :, :queries, :keys], self.empty_corners[b])
 
     def is_comparable(self, other: _Previous) -> bool:
         return (
@@ -90,17 +92,17 @@ class HeadMetrics:
         values: Values = {name: np.full((B, H), np.nan, np.float32) for name in METRICS}
         with np.errstate(all="ignore"):  # NaN and infinity come out as NaN, which says enough
             for b in range(B):
-                for heads in _chunks(record, b):
-                    measured, of_heads = _measure_example(record, b, heads)
-                    this.totals[b, heads] = measured.total
-                    if before is not None:
-                        queries, keys = measured.maps.shape[1:]
-                        earlier = before.weights[b, heads, :queries, :keys]
-                        of_heads["change"] = definitions.change(
-                            measured, earlier, before.totals[b, heads]
-                        )
-                    for name, numbers in of_heads.items():
-                        values[name][b, heads] = numbers
+                queries, keys = int(record.query_lengths[b]), int(record.key_lengths[b])
+                rows = record.weights[b, :, :queries]
+                earlier = before and before.of_example(b, queries, keys)
+                maps = np.ascontiguousarray(rows[:, :, :keys])
+                measured = measure(maps, record.causal, earlier)
+                this.totals[b], this.empty_corners[b] = measured.total, measured.empty_corner
+                of_example = _values(measured, rows, _common_tokens(record, b, queries, keys))
+                if before is not None:
+                    of_example["change"] = definitions.change(measured, before.totals[b])
+                for name, numbers in of_example.items():
+                    values[name][b] = numbers
         return values
 
 
@@ -116,45 +118,27 @@ def head_metrics(record: AttentionRecord) -> Values:
     return HeadMetrics().measure(record)
 
 
-def _chunks(record: AttentionRecord, b: int) -> list[slice]:
-    heads = record.weights.shape[1]
-    size = int(record.query_lengths[b]) * int(record.key_lengths[b])
-    stride = max(1, _CHUNK // size)
-    return [slice(start, min(start + stride, heads)) for start in range(0, heads, stride)]
-
-
-def _measure_example(
-    record: AttentionRecord, b: int, heads: slice
-) -> tuple[Measured, dict[str, Floats]]:
-    queries, keys = int(record.query_lengths[b]), int(record.key_lengths[b])
-    rows = record.weights[b, heads, :queries]
-    measured = Measured(np.ascontiguousarray(rows[:, :, :keys]), record.causal)
-    values = {
+def _values(
+    measured: Measured, rows: NDArray[np.float32], tokens: tuple[str, ...] | None
+) -> dict[str, Floats]:
+    if tokens is None:
+        matches, alignment = NO_MATCHES, definitions.alignment(measured)
+    else:  # a sequence is not aligned with itself
+        matches, alignment = matches_of(tokens), np.full(len(rows), np.nan)
+    return {
         "entropy": definitions.entropy(measured),
         "max_weight": definitions.max_weight(measured),
         "diagonality": definitions.diagonality(measured),
         "monotonicity": definitions.monotonicity(measured),
         "coverage": definitions.coverage(measured),
-        "alignment": _alignment(record, b, measured),
+        "alignment": alignment,
         "first_key_mass": definitions.first_key_mass(measured),
         "sink_mass": definitions.sink_mass(measured),
         "previous_token": definitions.previous_token(measured),
-        "induction": definitions.induction(measured, _matches(record, b, queries, keys)),
+        "induction": definitions.induction(measured, matches),
         "mean_distance": definitions.mean_distance(measured),
         **integrity.integrity_metrics(measured, rows),
     }
-    return measured, values
-
-
-def _matches(record: AttentionRecord, b: int, queries: int, keys: int) -> Matches:
-    tokens = _common_tokens(record, b, queries, keys)
-    return NO_MATCHES if tokens is None else matches_of(tokens)
-
-
-def _alignment(record: AttentionRecord, b: int, measured: Measured) -> Floats:
-    if _common_tokens(record, b, *measured.maps.shape[1:]) is not None:
-        return np.full(len(measured.maps), np.nan)  # a sequence is not aligned with itself
-    return definitions.alignment(measured)
 
 
 def _common_tokens(

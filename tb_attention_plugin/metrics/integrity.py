@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tb_attention_plugin.metrics.measure import Floats, Maps, Measured, sum_rows
+from tb_attention_plugin.metrics.measure import Floats, Maps, Measured, measure, sum_rows
 from tb_attention_plugin.store.record import AttentionRecord
 
 INTEGRITY_METRICS = ("row_sum_error", "padding_mass", "future_mass", "nonfinite")
@@ -133,7 +133,7 @@ def checks(record: AttentionRecord, tolerance: float = TOLERANCE) -> list[Check]
         for b in range(len(record.weights)):
             queries, keys = int(record.query_lengths[b]), int(record.key_lengths[b])
             rows = record.weights[b, :, :queries]
-            measured = Measured(np.ascontiguousarray(rows[:, :, :keys]), record.causal)
+            measured = measure(np.ascontiguousarray(rows[:, :, :keys]), record.causal)
             values = integrity_metrics(measured, rows)
             dropped = _looks_dropped(measured, tolerance)
             sums = values["row_sum_error"]

@@ -98,12 +98,11 @@ def encode(weights: NDArray[np.float32]) -> NDArray[np.uint8]:
     Returns:
         uint8 of the same shape.
     """
-    magnitude = np.abs(weights, dtype=np.float32)  # -0.0 is 0
-    bits = magnitude.view(np.uint32)
-    bits += (1 << _DROPPED_BITS) - 1  # round up, so that only 0 itself gets code 0
+    # Rounded up, so that only 0 itself gets code 0; -0.0 does, too: its bits as an integer are
+    # negative, and clipped.
+    bits = np.add(weights.view(np.int32), (1 << _DROPPED_BITS) - 1, dtype=np.int32)
     bits >>= _DROPPED_BITS
-    # `view`: take converts indices to intp, and from int32 this is cheaper than from uint32.
-    return _codes_by_bits().take(bits.view(np.int32), mode="clip")
+    return _codes_by_bits().take(bits, mode="clip")
 
 
 CODE_TABLES: dict[int, Callable[[], NDArray[np.float64]]] = {CODE_TABLE_ID: code_table}

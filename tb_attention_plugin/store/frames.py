@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +14,9 @@ from tb_attention_plugin.store import attention_pb2 as pb
 from tb_attention_plugin.store import code_table, codec, thumbnails
 from tb_attention_plugin.store.record import AttentionRecord, Tokens
 from tb_attention_plugin.store.validation import ROUNDING
+
+_TOGETHER = 1 << 18
+"""Weights encoded at a time: small maps together, large ones apart, so that they stay in cache."""
 
 
 class Sink(Protocol):
@@ -73,13 +76,13 @@ class FrameWriter:
             entry.has_nonfinite = not finite.all()
             entry.out_of_range = bool((finite & ~within).any())
 
-        all_codes: list[NDArray[np.uint8]] = []
-        for b in range(B):
-            laid = codec.layout(record.weights[b], encoding)
-            for h in range(H):
-                self._append_frame(entry, codec.deflate(laid[h]))
-            all_codes.append(laid if encoding == pb.CODE8 else _clipped_codes(record.weights[b]))
-        smallest = self._append_atlases(entry, record, all_codes)
+        tiles = [
+            self._append_frames(entry, weights, valid)
+            for weights, *valid in zip(
+                record.weights, record.query_lengths, record.key_lengths, strict=True
+            )
+        ]
+        smallest = self._append_atlases(entry, tiles)
 
         self._refer_to_tokens(entry.query_tokens, record.query_tokens)
         self._refer_to_tokens(entry.key_tokens, record.key_tokens)
@@ -87,18 +90,30 @@ class FrameWriter:
             entry.metrics.append(pb.Metric(name=name, values=values.ravel().tolist()))
         return entry, smallest
 
-    def _append_frame(self, entry: pb.Entry, frame: bytes) -> None:
-        offset = self._sink.append(frame)
-        if not entry.frame_lengths:
-            entry.frames_offset = offset
-        entry.frame_lengths.append(len(frame))
-        entry.frame_crc32s.append(zlib.crc32(frame))
+    def _append_frames(
+        self, entry: pb.Entry, weights: NDArray[np.float32], valid: Sequence[int]
+    ) -> NDArray[np.uint8]:
+        """Appends the frames of one example, and returns its largest thumbnails."""
+        H, Q, K = weights.shape
+        queries, keys = valid
+        stride = max(1, _TOGETHER // (Q * K))
+        tiles: list[NDArray[np.uint8]] = []
+        for start in range(0, H, stride):
+            heads = weights[start : start + stride]
+            laid = codec.layout(heads, entry.encoding)
+            for one in laid:
+                frame = codec.deflate(one)
+                offset = self._sink.append(frame)
+                if not entry.frame_lengths:
+                    entry.frames_offset = offset
+                entry.frame_lengths.append(len(frame))
+                entry.frame_crc32s.append(codec.crc32(frame))
+            codes = laid if entry.encoding == pb.CODE8 else _clipped_codes(heads)
+            largest = max(thumbnails.THUMBNAIL_SIZES)
+            tiles.append(thumbnails.max_pool(codes[:, :queries, :keys], largest))
+        return np.concatenate(tiles)
 
-    def _append_atlases(
-        self, entry: pb.Entry, record: AttentionRecord, all_codes: list[NDArray[np.uint8]]
-    ) -> list[bytes]:
-        lengths = zip(record.query_lengths.tolist(), record.key_lengths.tolist(), strict=True)
-        tiles = [codes[:, :q, :k] for codes, (q, k) in zip(all_codes, lengths, strict=True)]
+    def _append_atlases(self, entry: pb.Entry, tiles: list[NDArray[np.uint8]]) -> list[bytes]:
         smallest: list[bytes] = []
         for size in reversed(thumbnails.THUMBNAIL_SIZES):
             tiles = [thumbnails.max_pool(larger, size) for larger in tiles]
@@ -112,7 +127,7 @@ class FrameWriter:
         return smallest
 
     def _append_blob(self, data: bytes) -> pb.Blob:
-        return pb.Blob(offset=self._sink.append(data), length=len(data), crc32=zlib.crc32(data))
+        return pb.Blob(offset=self._sink.append(data), length=len(data), crc32=codec.crc32(data))
 
     def _refer_to_tokens(self, blob: pb.Blob, tokens: Tokens | None) -> None:
         if tokens is None:

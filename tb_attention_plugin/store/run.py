@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import zlib
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -79,7 +78,7 @@ class Found:
                 f"{self.data_name} ends at byte {blob.offset + len(data)}, before the data it "
                 "should hold: the file was copied in part."
             )
-        if (crc := zlib.crc32(data)) != blob.crc32:
+        if (crc := codec.crc32(data)) != blob.crc32:
             return StoreError(
                 f"The stored data fails its checksum (crc32 {crc:08x}, expected {blob.crc32:08x}, "
                 f"{blob.length:,} bytes): the file was changed or copied in part."

@@ -26,15 +26,22 @@ def max_pool(codes: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     Returns:
         uint8 `[H, min(Q, size), min(K, size)]`.
     """
-    # Rows first: their maximum is taken over contiguous memory, and leaves little for the columns.
     pooled = _pool_rows(codes, size)
-    return _pool_rows(pooled.swapaxes(1, 2), size).swapaxes(1, 2)
+    # What is left is small: turned over, its columns are rows, and lie together.
+    return _pool_rows(np.ascontiguousarray(pooled.swapaxes(1, 2)), size).swapaxes(1, 2)
 
 
 def _pool_rows(codes: NDArray[np.uint8], rows: int) -> NDArray[np.uint8]:
-    H, length, width = codes.shape
+    length = codes.shape[1]
     if length <= rows:
         return codes
-    if length % rows == 0:  # several times as fast as reduceat
-        return codes.reshape(H, rows, length // rows, width).max(2)
-    return np.maximum.reduceat(codes, np.arange(rows) * length // rows, axis=1)
+    starts = np.arange(rows + 1) * length // rows
+    most = int(np.diff(starts).max())
+    # The i-th row of every pixel at once: many times as fast as a reduction along the axis.
+    pooled = codes[:, starts[:-1]]
+    for i in range(1, most):
+        if length == rows * most:
+            np.maximum(pooled, codes[:, i::most], out=pooled)
+        else:  # a pixel of fewer rows takes its last one again
+            np.maximum(pooled, codes[:, np.minimum(starts[:-1] + i, starts[1:] - 1)], out=pooled)
+    return pooled

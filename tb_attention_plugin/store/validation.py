@@ -20,6 +20,8 @@ from tb_attention_plugin.store.record import AttentionRecord, Tokens
 ROUNDING = 1e-4
 """How far above 1 a weight counts as rounding: showing it as 1 keeps the code table's promise."""
 
+_LARGEST_BITS = int(np.float32(1 + ROUNDING).view(np.uint32))
+
 
 def _storable(text: str) -> str:
     # Lone surrogates cannot be stored as UTF-8; a question mark shows where they were.
@@ -214,10 +216,13 @@ def check_codable(weights: NDArray[np.float32]) -> str | None:
     Returns:
         None when they can be, else a sentence.
     """
-    low, high = float(weights.min()), float(weights.max())  # NaN wins both
-    if low >= 0 and high <= 1 + ROUNDING:
+    # As integers, the bits of all that is allowed come first, those of NaN and of negative numbers
+    # last: one pass. Of what is negative, -0.0 alone is allowed.
+    if int(weights.view(np.uint32).max()) <= _LARGEST_BITS:
         return None
     bad = ~((weights >= 0) & (weights <= 1 + ROUNDING))
+    if not bad.any():
+        return None
     first = tuple(int(i) for i in np.argwhere(bad)[0])
     return (
         f"weights: expected finite values in [0, 1], received {int(bad.sum())} others of "

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from reference import reference
 
-from tb_attention_plugin.metrics import METRICS, HeadMetrics, heads
+from tb_attention_plugin.metrics import METRICS, HeadMetrics, measure
 from tb_attention_plugin.store.record import AttentionRecord
 
 Maps = NDArray[np.float32]
@@ -62,11 +62,12 @@ def test_padded_cross_attention(make: MakeRecord, attention: Callable[..., Maps]
     assert_agree([make(attention(3, 2, 13, 11, seed=s), s, **lengths) for s in range(3)])
 
 
-@pytest.mark.parametrize("chunk", [1, 1 << 18])
+@pytest.mark.parametrize("block", [1, 17 * 5, 1 << 18])
 def test_padded_causal_self_attention(
-    make: MakeRecord, monkeypatch: pytest.MonkeyPatch, chunk: int
+    make: MakeRecord, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    monkeypatch.setattr(heads, "_CHUNK", chunk)
+    monkeypatch.setattr(measure, "_BLOCK", block)
+    monkeypatch.setattr(measure, "_CAUSAL_ROWS", 5)
     rng = np.random.default_rng(0)
     tokens = [[LETTERS[i] for i in rng.integers(0, 4, 17)] for _ in range(3)]
     lengths = {"query_lengths": [17, 7, 5], "key_lengths": [17, 7, 3]}
