@@ -66,9 +66,11 @@ def _shape(store: RunStore, layer: str, step: int) -> str:
         else f"encoding {entry.encoding}"
     )
     weights = sum(entry.frame_lengths)
+    skipped = sum(one.entry.skipped for one in store.found(layer))
+    left_out = f", {skipped:,} captures left out" if skipped else ""
     return (
         f"{entry.examples} examples × {entry.heads} heads × {entry.queries} × {entry.keys}, "
-        f"{encoding}, {_bytes(weights)} a step"
+        f"{encoding}, {_bytes(weights)} a step{left_out}"
     )
 
 

@@ -47,7 +47,7 @@ class Header(_message.Message):
     def __init__(self, version: _Optional[int] = ..., start_time: _Optional[float] = ..., writer: _Optional[str] = ...) -> None: ...
 
 class Entry(_message.Message):
-    __slots__ = ("step", "layer", "wall_time", "examples", "heads", "queries", "keys", "query_lengths", "key_lengths", "causal", "encoding", "code_table", "frames_offset", "frame_lengths", "frame_crc32s", "atlases", "query_tokens", "key_tokens", "metrics", "has_nonfinite", "out_of_range", "dtype")
+    __slots__ = ("step", "layer", "wall_time", "examples", "heads", "queries", "keys", "query_lengths", "key_lengths", "causal", "encoding", "code_table", "frames_offset", "frame_lengths", "frame_crc32s", "atlases", "query_tokens", "key_tokens", "metrics", "has_nonfinite", "out_of_range", "dtype", "skipped")
     STEP_FIELD_NUMBER: _ClassVar[int]
     LAYER_FIELD_NUMBER: _ClassVar[int]
     WALL_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -70,6 +70,7 @@ class Entry(_message.Message):
     HAS_NONFINITE_FIELD_NUMBER: _ClassVar[int]
     OUT_OF_RANGE_FIELD_NUMBER: _ClassVar[int]
     DTYPE_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_FIELD_NUMBER: _ClassVar[int]
     step: int
     layer: str
     wall_time: float
@@ -92,7 +93,8 @@ class Entry(_message.Message):
     has_nonfinite: bool
     out_of_range: bool
     dtype: str
-    def __init__(self, step: _Optional[int] = ..., layer: _Optional[str] = ..., wall_time: _Optional[float] = ..., examples: _Optional[int] = ..., heads: _Optional[int] = ..., queries: _Optional[int] = ..., keys: _Optional[int] = ..., query_lengths: _Optional[_Iterable[int]] = ..., key_lengths: _Optional[_Iterable[int]] = ..., causal: bool = ..., encoding: _Optional[_Union[Encoding, str]] = ..., code_table: _Optional[int] = ..., frames_offset: _Optional[int] = ..., frame_lengths: _Optional[_Iterable[int]] = ..., frame_crc32s: _Optional[_Iterable[int]] = ..., atlases: _Optional[_Iterable[_Union[Atlas, _Mapping]]] = ..., query_tokens: _Optional[_Union[Blob, _Mapping]] = ..., key_tokens: _Optional[_Union[Blob, _Mapping]] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., has_nonfinite: bool = ..., out_of_range: bool = ..., dtype: _Optional[str] = ...) -> None: ...
+    skipped: int
+    def __init__(self, step: _Optional[int] = ..., layer: _Optional[str] = ..., wall_time: _Optional[float] = ..., examples: _Optional[int] = ..., heads: _Optional[int] = ..., queries: _Optional[int] = ..., keys: _Optional[int] = ..., query_lengths: _Optional[_Iterable[int]] = ..., key_lengths: _Optional[_Iterable[int]] = ..., causal: bool = ..., encoding: _Optional[_Union[Encoding, str]] = ..., code_table: _Optional[int] = ..., frames_offset: _Optional[int] = ..., frame_lengths: _Optional[_Iterable[int]] = ..., frame_crc32s: _Optional[_Iterable[int]] = ..., atlases: _Optional[_Iterable[_Union[Atlas, _Mapping]]] = ..., query_tokens: _Optional[_Union[Blob, _Mapping]] = ..., key_tokens: _Optional[_Union[Blob, _Mapping]] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., has_nonfinite: bool = ..., out_of_range: bool = ..., dtype: _Optional[str] = ..., skipped: _Optional[int] = ...) -> None: ...
 
 class Atlas(_message.Message):
     __slots__ = ("size", "rows", "columns", "tiles")

@@ -63,6 +63,7 @@ class FrameWriter:
             causal=record.causal,
             encoding=encoding,
             dtype=record.dtype,
+            skipped=record.skipped,
         )
         if (record.query_lengths < Q).any():
             entry.query_lengths.extend(record.query_lengths.tolist())

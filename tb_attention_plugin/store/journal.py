@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Mapping
@@ -90,9 +91,12 @@ class LocalJournal:
             self._append_to_index(framed_header(stem))
             self._opened = opened.pop_all()  # all is well: close() closes them
         self._frames = FrameWriter(self._data)
+        self._place = directory
 
     def append(self, record: AttentionRecord, encoding: pb.Encoding) -> pb.Entry:
         """Stores a record; see `Journal`."""
+        if os.fstat(self._index.fileno()).st_nlink == 0:  # writing would succeed, into nothing
+            raise FileNotFoundError(errno.ENOENT, "The directory was removed", str(self._place))
         entry, tiles = self._frames.append(record, encoding)
         self._data.flush()  # an entry means that its data is there
         self._append_to_index(framed_entry(entry))

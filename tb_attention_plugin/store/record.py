@@ -27,6 +27,7 @@ class AttentionRecord:
         key_lengths: int64 `[B]`, the number of valid keys of each example.
         causal: Whether a query cannot attend to later keys.
         dtype: Name of the dtype in which the weights were given.
+        skipped: Captures that were due since the layer's record before and were left out.
     """
 
     layer: str
@@ -39,6 +40,7 @@ class AttentionRecord:
     key_lengths: NDArray[np.int64]
     causal: bool
     dtype: str
+    skipped: int = 0
 
 
 @dataclass(frozen=True)

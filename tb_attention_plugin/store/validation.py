@@ -61,6 +61,16 @@ def _step(step: object) -> int:
     return value
 
 
+def _count(name: str, value: object) -> int:
+    try:
+        count = operator.index(np.asarray(value).item())
+    except (TypeError, ValueError):
+        count = -1
+    if not 0 <= count < 2**32:
+        raise ValueError(f"{name}: expected an integer from 0 on, received {value!r}.")
+    return count
+
+
 def _weights(weights: ArrayLike, *, time_major: bool) -> NDArray[np.floating]:
     array = _array("weights", weights)
     if array.dtype == np.dtype("V2"):  # bfloat16 of a framework whose NumPy extension is missing
@@ -183,6 +193,7 @@ def make_record(
     causal: bool,
     wall_time: float | None,
     time_major: bool,
+    skipped: int = 0,
 ) -> AttentionRecord:
     """Validates the arguments of `AttentionWriter.write`; see there.
 
@@ -207,6 +218,7 @@ def make_record(
         key_lengths=key_valid,
         causal=bool(causal),
         dtype=given.dtype.name,
+        skipped=_count("skipped", skipped),
     )
 
 

@@ -53,6 +53,7 @@ class AttentionWriter:
             `"float32"` take any value. `"auto"`: `"code8"` where the weights allow it, else
             `"float32"`.
         max_queue: Records that may wait for the background thread; `write` blocks beyond that.
+            None: it never blocks, and who calls it looks at `queued_bytes` before.
         render_images: Makes image summaries of each record, e.g.
             `tb_attention_training.plotting.render_attention_images`; called on the background
             thread, after the record is written.
@@ -79,7 +80,7 @@ class AttentionWriter:
         log_dir: str | os.PathLike[str],
         *,
         precision: Precision = "code8",
-        max_queue: int = 16,
+        max_queue: int | None = 16,
         render_images: ImageRenderer | None = None,
         scalars: Sequence[str] = (),
         on_event: Callable[[Event], object] | None = None,
@@ -89,7 +90,7 @@ class AttentionWriter:
                 f"precision: expected one of {', '.join(map(repr, get_args(Precision)))}, received "
                 f"{precision!r}."
             )
-        if max_queue < 1:
+        if max_queue is not None and max_queue < 1:
             raise ValueError(f"max_queue: expected 1 or more records, received {max_queue!r}.")
         self._precision = precision
         self._render_images = render_images
@@ -106,7 +107,9 @@ class AttentionWriter:
         except OSError as error:
             raise files.not_writable(log_dir, error) from error
 
-        self._queue: queue.Queue[AttentionRecord | _Flush | None] = queue.Queue(max_queue)
+        self._queue: queue.Queue[AttentionRecord | _Flush | None] = queue.Queue(max_queue or 0)
+        self._queued_bytes = 0
+        self._counting = threading.Lock()
         self._thread = threading.Thread(target=self._work, name="AttentionWriter", daemon=True)
         self._thread.start()
         atexit.register(self.close)
@@ -124,6 +127,7 @@ class AttentionWriter:
         causal: bool = False,
         wall_time: float | None = None,
         time_major: bool = False,
+        skipped: int = 0,
     ) -> None:
         """Records one layer's attention at one step.
 
@@ -139,6 +143,7 @@ class AttentionWriter:
             causal: Whether a query cannot attend to later keys.
             wall_time: Seconds since the epoch; now when None.
             time_major: Says that `weights` is `[T, B, K]`. A shape is never guessed.
+            skipped: Captures that were due since the layer's last one and were left out.
 
         Raises:
             ValueError: An argument is not as described, or the step is not later than the last.
@@ -157,6 +162,7 @@ class AttentionWriter:
             causal=causal,
             wall_time=wall_time,
             time_major=time_major,
+            skipped=skipped,
         )
         last = self._last_steps.get(record.layer)
         if last is not None and record.step <= last:
@@ -168,7 +174,17 @@ class AttentionWriter:
         if self._precision == "code8" and (reason := check_codable(record.weights)):
             raise ValueError(reason)
         self._last_steps[record.layer] = record.step
+        self._count(record.weights.nbytes)
         self._queue.put(record)
+
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes of the weights that wait for the background thread, or that it is writing."""
+        return self._queued_bytes
+
+    def _count(self, change: int) -> None:
+        with self._counting:
+            self._queued_bytes += change
 
     def flush(self) -> None:
         """Waits until all that was written can be read by others.
@@ -227,6 +243,8 @@ class AttentionWriter:
         while (record := self._queue.get()) is not None:
             if self._failure is None:
                 self._failure = self._try_to_store(record)
+            if isinstance(record, AttentionRecord):
+                self._count(-record.weights.nbytes)
             self._queue.task_done()
         self._queue.task_done()
 

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import shutil
-import stat
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 from capture_models import HEADS, B, K, Q
+from fitting import BATCH, EXAMPLES, STEPS, entries, fit, steps
 from tb_attention_training import (
     AttentionCallback,
     AttentionWarning,
@@ -22,39 +20,8 @@ from tb_attention_training.capture.probe import AttentionProbe
 
 from tb_attention_plugin import AttentionReader, AttentionWriter
 
-EXAMPLES, BATCH = 23, 5  # five batches an epoch, the last one ragged
-STEPS = 5
-
-
 # Keras reads its own variables through __array__ when it saves them.
 keras_saves = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
-
-def fit(model: Any, callback: Any, *, epochs: int = 1, **kwargs: Any) -> None:
-    x, y = models.source(EXAMPLES), models.source(EXAMPLES, seed=5)
-    callbacks = callback if isinstance(callback, list) else [callback]
-    model.fit(x, y, batch_size=BATCH, epochs=epochs, callbacks=callbacks, verbose=0, **kwargs)
-
-
-def steps(log_dir: Path, layer: str = "attention") -> list[int]:
-    reader = AttentionReader(log_dir)
-    assert reader.runs() == ["train"]
-    return reader.steps("train", layer)
-
-
-def entries(log_dir: Path) -> list[tuple[int, str]]:
-    """Everything that is on disk, superseded or not."""
-    from tb_attention_plugin.store import attention_pb2, tfrecord
-
-    found: list[tuple[int, str]] = []
-    for index in sorted((log_dir / "train/plugins/attention").glob("*.index")):
-        data, position = index.read_bytes(), 0
-        while (payload := tfrecord.unframe(data, position, limit=1 << 20)) is not None:
-            position += len(tfrecord.frame(payload))
-            record = attention_pb2.IndexRecord.FromString(payload)
-            if record.HasField("entry"):
-                found.append((record.entry.step, record.entry.layer))
-    return found
 
 
 @pytest.fixture
@@ -342,21 +309,6 @@ def test_two_callbacks_of_one_fit_cannot_share_a_directory(new: Make) -> None:
         fit(models.compiled(models.one_layer()), callbacks)
     for callback in callbacks:
         callback.on_train_end()
-
-
-def test_a_directory_that_vanishes_stops_no_training(tmp_path: Path, new: Make) -> None:
-    class Vanish(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            if epoch == 1:
-                shutil.rmtree(tmp_path / "train")
-                tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
-
-    model = models.compiled(models.one_layer())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        fit(model, [new(), Vanish()], epochs=4)
-    tmp_path.chmod(stat.S_IRWXU)
-    assert int(model.optimizer.iterations) == 20
 
 
 def test_a_failing_capture_warns_once_and_training_goes_on(

@@ -14,6 +14,7 @@ import keras
 from tb_attention_plugin import AttentionReader, AttentionWriter
 from tb_attention_plugin.diagnosis.events import Event, EventKind
 from tb_attention_plugin.store.files import not_writable
+from tb_attention_training.backlog import Backlog
 from tb_attention_training.capture.maps import LayerAttention
 from tb_attention_training.capture.probe import (
     AttentionProbe,
@@ -141,6 +142,7 @@ class AttentionCallback(keras.callbacks.Callback):
         self._layers, self._exclude = layers, exclude
         self._precision: Literal["code8", "float16", "float32", "auto"] = precision
         self._images = Images(only_chosen=True) if images else None
+        self._backlog = Backlog()
         self._run_dir = _writable(log_dir) / "train"
 
         self._probe: AttentionProbe | None = None
@@ -189,8 +191,10 @@ class AttentionCallback(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Captures the final state and waits until everything is written."""
-        self._guard.run(self._capture_now)
+        self._guard.run(self._finish)
         self._guard.run(self._close)
+        if said := self._backlog.report():
+            warn(said)
         self._watching.finish()
 
     def _act_on_events(self) -> None:
@@ -240,6 +244,11 @@ class AttentionCallback(keras.callbacks.Callback):
         if step != self._last_step and _is_built(self.model):
             self._capture(step, draw=True)
 
+    def _finish(self) -> None:
+        if self._writer is not None and self._writer.queued_bytes:
+            self._writer.flush()  # now that nothing trains, there is time
+        self._capture_now()
+
     def _read_step(self) -> int:
         optimizer = getattr(self.model, "optimizer", None)
         if optimizer is None:  # a training loop of the user's own
@@ -260,6 +269,8 @@ class AttentionCallback(keras.callbacks.Callback):
     # ── What ──────────────────────────────────────────────────────────────────────────────────────
 
     def _capture(self, step: int, *, draw: bool) -> None:
+        if not self._backlog.has_room(self._writer, step):
+            return
         attentions = self._probe_of_model().capture()
         self._last_step = step
         if not attentions:
@@ -268,11 +279,14 @@ class AttentionCallback(keras.callbacks.Callback):
             self._images.choose(step)
         if self._writer is None:
             self._writer = self._open()
+        skipped = self._backlog.captured(sum(one.weights.nbytes for one in attentions))
         for attention in attentions:
-            self._write(self._writer, attention, step)
+            self._write(self._writer, attention, step, skipped)
         self._guard.succeeded()
 
-    def _write(self, writer: AttentionWriter, attention: LayerAttention, step: int) -> None:
+    def _write(
+        self, writer: AttentionWriter, attention: LayerAttention, step: int, skipped: int
+    ) -> None:
         labels = self._tokens.label(attention)
         writer.write(
             attention.layer,
@@ -283,6 +297,7 @@ class AttentionCallback(keras.callbacks.Callback):
             query_lengths=labels.query_lengths,
             key_lengths=labels.key_lengths,
             causal=attention.causal,
+            skipped=skipped,
         )
 
     def _probe_of_model(self) -> AttentionProbe:
@@ -302,6 +317,7 @@ class AttentionCallback(keras.callbacks.Callback):
             self._run_dir,
             _Fit(threading.get_ident(), self.params),
             precision=self._precision,
+            max_queue=None,
             render_images=None if self._images is None else self._images.render,
             **self._watching.writer_options,
         )

@@ -12,7 +12,8 @@ import tensorflow as tf
 from tb_attention_plugin import AttentionReader, AttentionWriter
 from tb_attention_plugin.diagnosis.events import Event, EventKind
 from tb_attention_training import graph as graphs
-from tb_attention_training.guard import Guard, OnError
+from tb_attention_training.backlog import Backlog
+from tb_attention_training.guard import Guard, OnError, warn
 from tb_attention_training.images import Images
 from tb_attention_training.open_writers import OpenWriters
 from tb_attention_training.sources import sources_of
@@ -128,6 +129,7 @@ class AttentionHook(tf.compat.v1.train.SessionRunHook):
         self._max_examples = max_examples
         self._global_step = global_step
         self._images = Images(only_chosen=False) if images else None
+        self._backlog = Backlog()
 
         self._graph: Any = None
         self._session: Any = lambda: None
@@ -182,7 +184,7 @@ class AttentionHook(tf.compat.v1.train.SessionRunHook):
             fetches = self._ask(run_context)
 
         if not self._guard.run(ask):  # not again at once
-            self._due = (self._seen // self._every + 1) * self._every
+            self._due = self._next_multiple(self._seen)
         return None if fetches is None else tf.compat.v1.train.SessionRunArgs(fetches)
 
     def after_run(self, run_context: Any, run_values: Any) -> None:
@@ -198,6 +200,8 @@ class AttentionHook(tf.compat.v1.train.SessionRunHook):
             self._guard.run(lambda: self._finish(session))
         self._guard.run(self._close)
         self._watching.finish()
+        if said := self._backlog.report():
+            warn(said)
         if not self._trained and not self._guard.failing:
             self._guard.warn_once(
                 "No attention was recorded: no run of this session has advanced the global step. "
@@ -240,6 +244,9 @@ class AttentionHook(tf.compat.v1.train.SessionRunHook):
             if self._stride is None:
                 self._captured = _Captured(step, {})
             return {"step": self._global_step}
+        if not self._backlog.has_room(self._writer, step):
+            self._due = self._next_multiple(step)
+            return {"step": self._global_step}
         if self._feed_dict is not None:
             self._captured = _Captured(step, self._fetch(session))
             return {"step": self._global_step}
@@ -261,13 +268,16 @@ class AttentionHook(tf.compat.v1.train.SessionRunHook):
         self._stride = now - captured.step
         self._seen = now
         if values := results.get("values") if captured.values is None else captured.values:
-            self._due = (captured.step // self._every + 1) * self._every
+            self._due = self._next_multiple(captured.step)
             self._record(captured.step, values)
 
     def _finish(self, session: Any) -> None:
         step = self._read_step(session)
         if step > self._last_step:
             self._record(step, self._fetch(session))
+
+    def _next_multiple(self, step: int) -> int:
+        return (step // self._every + 1) * self._every
 
     def _read_step(self, session: Any) -> int:
         """The global step between runs, where nothing can be changing it."""
@@ -336,9 +346,13 @@ class AttentionHook(tf.compat.v1.train.SessionRunHook):
     def _record(self, step: int, values: dict[str, dict[str, Any]]) -> None:
         self._last_step = step
         writer = self._open()
-        for layer, source in self._sources.items():
-            arguments = source.arguments(values[layer], self._max_examples)
-            writer.write(layer, step=step, time_major=self._time_major, **arguments)
+        arguments = {
+            layer: source.arguments(values[layer], self._max_examples)
+            for layer, source in self._sources.items()
+        }
+        skipped = self._backlog.captured(sum(one["weights"].nbytes for one in arguments.values()))
+        for layer, given in arguments.items():
+            writer.write(layer, step=step, time_major=self._time_major, skipped=skipped, **given)
         self._guard.succeeded()
 
     # ── Where ─────────────────────────────────────────────────────────────────────────────────────
@@ -349,6 +363,7 @@ class AttentionHook(tf.compat.v1.train.SessionRunHook):
                 self._log_dir,
                 self._session,
                 precision="auto",
+                max_queue=None,
                 render_images=None if self._images is None else self._images.render,
                 **self._watching.writer_options,
             )

@@ -99,6 +99,11 @@ export interface Entry {
   outOfRange: boolean;
   /** of the weights as they were given, e.g. "float32" */
   dtype: string;
+  /**
+   * Captures that were due since the layer's record before and left out, because the writer was
+   * behind: a training never waits for it.
+   */
+  skipped: number;
 }
 
 /**
@@ -464,6 +469,7 @@ function createBaseEntry(): Entry {
     hasNonfinite: false,
     outOfRange: false,
     dtype: "",
+    skipped: 0,
   };
 }
 
@@ -695,6 +701,14 @@ export const Entry: MessageFns<Entry> = {
             }
 
             message.dtype = reader.string();
+            continue;
+          }
+          case 23: {
+            if (tag !== 184) {
+              break;
+            }
+
+            message.skipped = reader.uint32();
             continue;
           }
         }
