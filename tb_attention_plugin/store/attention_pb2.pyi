@@ -96,6 +96,38 @@ class Entry(_message.Message):
     skipped: int
     def __init__(self, step: _Optional[int] = ..., layer: _Optional[str] = ..., wall_time: _Optional[float] = ..., examples: _Optional[int] = ..., heads: _Optional[int] = ..., queries: _Optional[int] = ..., keys: _Optional[int] = ..., query_lengths: _Optional[_Iterable[int]] = ..., key_lengths: _Optional[_Iterable[int]] = ..., causal: bool = ..., encoding: _Optional[_Union[Encoding, str]] = ..., code_table: _Optional[int] = ..., frames_offset: _Optional[int] = ..., frame_lengths: _Optional[_Iterable[int]] = ..., frame_crc32s: _Optional[_Iterable[int]] = ..., atlases: _Optional[_Iterable[_Union[Atlas, _Mapping]]] = ..., query_tokens: _Optional[_Union[Blob, _Mapping]] = ..., key_tokens: _Optional[_Union[Blob, _Mapping]] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., has_nonfinite: bool = ..., out_of_range: bool = ..., dtype: _Optional[str] = ..., skipped: _Optional[int] = ...) -> None: ...
 
+class RecordGlance(_message.Message):
+    __slots__ = ("header", "entry")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    header: Header
+    entry: EntryGlance
+    def __init__(self, header: _Optional[_Union[Header, _Mapping]] = ..., entry: _Optional[_Union[EntryGlance, _Mapping]] = ...) -> None: ...
+
+class EntryGlance(_message.Message):
+    __slots__ = ("step", "layer", "wall_time", "examples", "queries", "keys", "query_lengths", "key_lengths", "query_tokens", "key_tokens")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    LAYER_FIELD_NUMBER: _ClassVar[int]
+    WALL_TIME_FIELD_NUMBER: _ClassVar[int]
+    EXAMPLES_FIELD_NUMBER: _ClassVar[int]
+    QUERIES_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    QUERY_LENGTHS_FIELD_NUMBER: _ClassVar[int]
+    KEY_LENGTHS_FIELD_NUMBER: _ClassVar[int]
+    QUERY_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    KEY_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    step: int
+    layer: str
+    wall_time: float
+    examples: int
+    queries: int
+    keys: int
+    query_lengths: _containers.RepeatedScalarFieldContainer[int]
+    key_lengths: _containers.RepeatedScalarFieldContainer[int]
+    query_tokens: Blob
+    key_tokens: Blob
+    def __init__(self, step: _Optional[int] = ..., layer: _Optional[str] = ..., wall_time: _Optional[float] = ..., examples: _Optional[int] = ..., queries: _Optional[int] = ..., keys: _Optional[int] = ..., query_lengths: _Optional[_Iterable[int]] = ..., key_lengths: _Optional[_Iterable[int]] = ..., query_tokens: _Optional[_Union[Blob, _Mapping]] = ..., key_tokens: _Optional[_Union[Blob, _Mapping]] = ...) -> None: ...
+
 class Atlas(_message.Message):
     __slots__ = ("size", "rows", "columns", "tiles")
     SIZE_FIELD_NUMBER: _ClassVar[int]

@@ -102,9 +102,8 @@ def _example_steps(spans: list[Span]) -> list[int]:
         changes = [s for s in span.track.example_changes if s <= span.track.steps[span.count - 1]]
         if i:
             before = spans[i - 1]
-            latest = before.track.latest
             whole = before.count == len(before.track)
-            if whole and latest is not None and same_examples(span.track.first, latest):
+            if whole and same_examples(span.track.first, before.track.latest):
                 changes = changes[1:]
         steps.extend(changes)
     return steps

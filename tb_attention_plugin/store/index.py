@@ -21,49 +21,15 @@ class StoreError(Exception):
     """Something stored cannot be read; the message is a sentence for people."""
 
 
-@dataclass
-class Track:
-    """Where the entries of one layer lie in one index file, in the order of their steps.
+def same_examples(one: pb.EntryGlance, other: pb.EntryGlance) -> bool:
+    """Whether two entries have the same examples: shape, lengths and tokens.
 
-    Attributes:
-        steps: Training steps, strictly ascending.
-        wall_times: Seconds since the epoch.
-        offsets: Where each entry's data starts in the index file.
-        lengths: Bytes of each entry's data.
-        example_changes: Steps at which tokens, lengths or shape differ from the entry before.
-        first: The entry at the first step.
-        latest: The entry at the last of the example changes.
+    Args:
+        one: Of an entry, its `examples_of`.
+        other: Of another one, possibly of another file.
     """
-
-    first: pb.Entry
-    steps: array[int] = field(default_factory=lambda: array("q"))
-    wall_times: array[float] = field(default_factory=lambda: array("d"))
-    offsets: array[int] = field(default_factory=lambda: array("Q"))
-    lengths: array[int] = field(default_factory=lambda: array("Q"))
-    example_changes: array[int] = field(default_factory=lambda: array("q"))
-    latest: pb.Entry | None = None
-
-    def __len__(self) -> int:
-        return len(self.steps)
-
-    def count_before(self, step: int) -> int:
-        """Number of entries at steps below a step."""
-        return bisect_left(self.steps, step)
-
-    def append(self, entry: pb.Entry, offset: int, length: int) -> None:
-        """Takes in the next entry."""
-        if self.latest is None or not same_examples(entry, self.latest):
-            self.example_changes.append(entry.step)
-            self.latest = entry
-        self.steps.append(entry.step)
-        self.wall_times.append(entry.wall_time)
-        self.offsets.append(offset)
-        self.lengths.append(length)
-
-
-def same_examples(one: pb.Entry, other: pb.Entry) -> bool:
-    """Whether two entries have the same examples: shape, lengths and tokens."""
-    return (
+    # Within a file the tokens lie at the same place, too, and the messages are equal.
+    return one == other or (
         one.examples == other.examples
         and one.queries == other.queries
         and one.keys == other.keys
@@ -77,6 +43,57 @@ def same_examples(one: pb.Entry, other: pb.Entry) -> bool:
 def _same_tokens(one: pb.Blob, other: pb.Blob) -> bool:
     # Not by offset: every file holds tokens of its own. An absent table is all zeros.
     return one.crc32 == other.crc32 and one.length == other.length
+
+
+def examples_of(entry: pb.EntryGlance) -> pb.EntryGlance:
+    """Takes from an entry all but its examples."""
+    entry.DiscardUnknownFields()
+    entry.ClearField("step")
+    entry.ClearField("layer")
+    entry.ClearField("wall_time")
+    return entry
+
+
+@dataclass
+class Track:
+    """Where the entries of one layer lie in one index file, in the order of their steps.
+
+    Attributes:
+        first: Examples of the first entry, see `examples_of`.
+        latest: Examples of the last one.
+        steps: Training steps, strictly ascending.
+        wall_times: Seconds since the epoch.
+        offsets: Where each entry's data starts in the index file.
+        lengths: Bytes of each entry's data.
+        example_changes: Steps at which the examples differ from those of the entry before.
+    """
+
+    first: pb.EntryGlance
+    latest: pb.EntryGlance
+    steps: array[int] = field(default_factory=lambda: array("q"))
+    wall_times: array[float] = field(default_factory=lambda: array("d"))
+    offsets: array[int] = field(default_factory=lambda: array("Q"))
+    lengths: array[int] = field(default_factory=lambda: array("Q"))
+    example_changes: array[int] = field(default_factory=lambda: array("q"))
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def count_before(self, step: int) -> int:
+        """Number of entries at steps below a step."""
+        return bisect_left(self.steps, step)
+
+    def append(
+        self, step: int, wall_time: float, examples: pb.EntryGlance, offset: int, length: int
+    ) -> None:
+        """Takes in the next entry."""
+        if not self.steps or not same_examples(examples, self.latest):
+            self.example_changes.append(step)
+            self.latest = examples
+        self.steps.append(step)
+        self.wall_times.append(wall_time)
+        self.offsets.append(offset)
+        self.lengths.append(length)
 
 
 class IndexFile:
@@ -163,29 +180,24 @@ class IndexFile:
                 return
             read += len(chunk)
             buffer, at = buffer[at:] + chunk, 0
-            while True:
-                data = tfrecord.unframe(buffer, at, limit=limits.MAX_RECORD_BYTES)
-                if data is None:
-                    break
+            for data in tfrecord.unframe_all(buffer, 0, limit=limits.MAX_RECORD_BYTES):
                 yield self._position + tfrecord.HEADER_BYTES, data
                 length = len(data) + tfrecord.FRAMING_BYTES
                 self._position += length
                 at += length
 
     def _take(self, offset: int, data: bytes) -> None:
-        problem = limits.fields_problem(data)
-        if problem is not None:
+        if problem := limits.fields_problem(data):
             self._leave_out(problem)
             return
         try:
-            record = pb.IndexRecord.FromString(data)
+            record = pb.RecordGlance.FromString(data)
         except DecodeError:
             self._leave_out("what is no protobuf message")
             return
-        kind = record.WhichOneof("record")
-        if kind == "entry":
+        if record.HasField("entry"):
             self._take_entry(record.entry, offset, len(data))
-        elif kind == "header":
+        elif record.HasField("header"):
             self._take_header(record.header)
 
     def _take_header(self, header: pb.Header) -> None:
@@ -197,19 +209,23 @@ class IndexFile:
         # Comparing with NaN would leave the order of the files to chance.
         self.start_time = header.start_time if math.isfinite(header.start_time) else 0.0
 
-    def _take_entry(self, entry: pb.Entry, offset: int, length: int) -> None:
-        problem = limits.glance_problem(entry)
-        track = self.tracks.get(entry.layer)
-        if problem is None and track is not None and entry.step <= track.steps[-1]:
-            problem = f"step {entry.step} of layer {entry.layer!r} after step {track.steps[-1]}"
-        if problem is None and track is None and len(self.tracks) >= limits.MAX_LAYERS:
-            problem = f"to be of one more layer than the {limits.MAX_LAYERS:,} that are possible"
-        if problem is not None:
-            self._leave_out(problem)
-            return
+    def _take_entry(self, entry: pb.EntryGlance, offset: int, length: int) -> None:
+        step, layer, wall_time = entry.step, entry.layer, entry.wall_time
+        track = self.tracks.get(layer)
+        # Nearly all entries go on where the one before ended, which was found possible.
+        if track is None or step <= track.steps[-1] or not math.isfinite(wall_time):
+            problem = limits.glance_problem(entry)
+            if problem is None and track is not None:
+                problem = f"step {step} of layer {layer!r} after step {track.steps[-1]}"
+            elif problem is None and len(self.tracks) >= limits.MAX_LAYERS:
+                problem = f"to be of one more layer than the possible {limits.MAX_LAYERS:,}"
+            if problem is not None:
+                self._leave_out(problem)
+                return
+        examples = examples_of(entry)
         if track is None:
-            track = self.tracks[entry.layer] = Track(entry)
-        track.append(entry, offset, length)
+            track = self.tracks[layer] = Track(examples, examples)
+        track.append(step, wall_time, examples, offset, length)
 
     def _leave_out(self, claim: str) -> None:
         self._first_left_out = self._first_left_out or claim
@@ -260,9 +276,9 @@ class IndexFile:
     def _parsed(self, data: bytes, step: int) -> pb.Entry | StoreError:
         try:
             entry = pb.IndexRecord.FromString(data).entry
-        except DecodeError:
-            entry = pb.Entry(step=-1)
-        if entry.step != step:  # it was checked when it was indexed
+        except DecodeError:  # the glance at it passed over most of it
+            return StoreError(f"{self.name}: the entry of step {step} is no protobuf message.")
+        if entry.step != step:
             return StoreError(f"{self.name} was changed while it was open; reload to read it anew.")
         if problem := limits.entry_problem(entry):
             return StoreError(f"{self.name}: the entry of step {step} claims {problem}.")

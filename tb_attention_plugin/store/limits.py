@@ -56,17 +56,18 @@ def layout_problem(B: int, H: int, Q: int, K: int) -> str | None:
     return None
 
 
-def glance_problem(entry: pb.Entry) -> str | None:
+def glance_problem(entry: pb.Entry | pb.EntryGlance) -> str | None:
     """What is impossible about where an entry belongs, or None.
 
     This is what is checked for every entry of an index; `entry_problem` waits until one is used.
     """
-    if not 0 < len(entry.layer) <= MAX_LAYER_NAME:
-        return f"a layer name of {len(entry.layer)} characters"
-    if entry.step < 0:
-        return f"step {entry.step}"
-    if not math.isfinite(entry.wall_time):
-        return f"wall time {entry.wall_time}"
+    layer, step, wall_time = entry.layer, entry.step, entry.wall_time
+    if not 0 < len(layer) <= MAX_LAYER_NAME:
+        return f"a layer name of {len(layer)} characters"
+    if step < 0:
+        return f"step {step}"
+    if not math.isfinite(wall_time):
+        return f"wall time {wall_time}"
     return None
 
 

@@ -8,6 +8,8 @@ implementation computes the CRC in pure Python at 10 MB/s with the GIL held; thi
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from functools import lru_cache
 
 import google_crc32c
 
@@ -23,10 +25,15 @@ def _masked_crc32c(data: bytes) -> int:
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
+@lru_cache(maxsize=4096)
+def _crc_of_length(length: int) -> int:
+    # Records of one kind are of few different lengths.
+    return _masked_crc32c(_LENGTH.pack(length))
+
+
 def frame(data: bytes) -> bytes:
     """One record as it lies in the file."""
-    length = _LENGTH.pack(len(data))
-    header = _HEADER.pack(len(data), _masked_crc32c(length))
+    header = _HEADER.pack(len(data), _crc_of_length(len(data)))
     return b"".join((header, data, _CRC.pack(_masked_crc32c(data))))
 
 
@@ -48,18 +55,37 @@ def unframe(buffer: bytes, position: int, *, limit: int) -> bytes | None:
     Raises:
         DamagedRecordError: A checksum differs, or the record is longer than `limit`.
     """
-    start = position + HEADER_BYTES
-    if len(buffer) < start:
-        return None
-    length, crc = _HEADER.unpack_from(buffer, position)
-    if crc != _masked_crc32c(buffer[position : position + 8]):
-        raise DamagedRecordError("The checksum of a record's length differs.")
-    if length > limit:
-        raise DamagedRecordError(f"A record claims {length} bytes; at most {limit} are possible.")
-    end = start + length
-    if len(buffer) < end + 4:
-        return None
-    data = buffer[start:end]
-    if _CRC.unpack_from(buffer, end)[0] != _masked_crc32c(data):
-        raise DamagedRecordError("The checksum of a record's data differs.")
-    return data
+    return next(unframe_all(buffer, position, limit=limit), None)
+
+
+def unframe_all(buffer: bytes, position: int, *, limit: int) -> Iterator[bytes]:
+    """The records from a position of a buffer on, up to the last one that is whole.
+
+    Args:
+        buffer: Bytes of the file.
+        position: Where the first record starts in them.
+        limit: See `unframe`.
+
+    Yields:
+        Each record's data.
+
+    Raises:
+        DamagedRecordError: See `unframe`; the records before were yielded.
+    """
+    size = len(buffer)
+    while (start := position + HEADER_BYTES) <= size:
+        length, crc = _HEADER.unpack_from(buffer, position)
+        if crc != _crc_of_length(length):
+            raise DamagedRecordError("The checksum of a record's length differs.")
+        if length > limit:
+            raise DamagedRecordError(
+                f"A record claims {length} bytes; at most {limit} are possible."
+            )
+        end = start + length
+        position = end + 4
+        if position > size:
+            return
+        data = buffer[start:end]
+        if _CRC.unpack_from(buffer, end)[0] != _masked_crc32c(data):
+            raise DamagedRecordError("The checksum of a record's data differs.")
+        yield data

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from tb_attention_plugin import AttentionReader, AttentionWriter, responses
@@ -77,6 +78,23 @@ def inconsistent_lies() -> dict[str, Lie]:
         "a hundred metrics": lambda e: [e.metrics.add(name=str(i)) for i in range(100)],
         "tokens without end": lambda e: setattr(e.key_tokens, "length", (1 << 32) - 1),
     }
+
+
+def test_an_entry_that_is_no_message_within_is_a_sentence_and_hides_nothing_else(log: Path) -> None:
+    # The index takes only a glance at it, which passes over what is wrong.
+    metric_of_garbage = b"\x9a\x01\x03\xff\xff\xff"
+    entry = pb.Entry(step=3, layer="a").SerializeToString() + metric_of_garbage
+    record = b"\x12" + bytes([len(entry)]) + entry
+    with pytest.raises(DecodeError):
+        pb.IndexRecord.FromString(record)
+    index = index_of(log)
+    index.write_bytes(index.read_bytes() + tfrecord.frame(record))
+    reader = AttentionReader(log)
+    assert reader.steps("run", "a") == [0, 1, 2, 3]
+    assert reader.weights("run", "a", 2).shape == (B, H, Q, K)
+    with pytest.raises(StoreError, match="the entry of step 3 is no protobuf message"):
+        reader.weights("run", "a", 3)
+    assert np.isnan(reader.metrics("run", "a")["entropy"][3]).all()
 
 
 @pytest.mark.parametrize("lie", inconsistent_lies().values(), ids=inconsistent_lies())

@@ -5,8 +5,11 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tb_attention_plugin.store import attention_pb2 as pb
 
 ROOT = Path(__file__).parents[2]
 STORE = Path("tb_attention_plugin") / "store"
@@ -30,6 +33,16 @@ def test_the_protobuf_types_are_what_protoc_makes_of_the_declaration(tmp_path: P
     assert sorted(made) == ["attention_pb2.py", "attention_pb2.pyi"]
     for name, content in made.items():
         assert (ROOT / STORE / name).read_bytes() == content, f"run `make proto` for {name}"
+
+
+@pytest.mark.parametrize(
+    ("glance", "whole"), [(pb.RecordGlance, pb.IndexRecord), (pb.EntryGlance, pb.Entry)]
+)
+def test_a_glance_reads_the_fields_of_the_whole(glance: Any, whole: Any) -> None:
+    wholly = whole.DESCRIPTOR.fields_by_name
+    for field in glance.DESCRIPTOR.fields:
+        same = wholly[field.name]
+        assert (field.number, field.type) == (same.number, same.type), field.name
 
 
 def test_the_protobuf_types_load_on_the_installed_protobuf() -> None:

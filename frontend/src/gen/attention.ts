@@ -107,6 +107,28 @@ export interface Entry {
 }
 
 /**
+ * An IndexRecord as a reader takes it in before anybody asks for more: fields of IndexRecord and Entry
+ * by the same numbers. Parsing passes over all the others, which is most of a record.
+ */
+export interface RecordGlance {
+  header?: Header | undefined;
+  entry?: EntryGlance | undefined;
+}
+
+export interface EntryGlance {
+  step: number;
+  layer: string;
+  wallTime: number;
+  examples: number;
+  queries: number;
+  keys: number;
+  queryLengths: number[];
+  keyLengths: number[];
+  queryTokens: Blob | undefined;
+  keyTokens: Blob | undefined;
+}
+
+/**
  * Thumbnails of every head of one entry at one size. A tile holds the valid region of a map
  * (query_lengths, key_lengths), max-pooled to at most `size` rows and columns, as codes.
  */
@@ -709,6 +731,195 @@ export const Entry: MessageFns<Entry> = {
             }
 
             message.skipped = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRecordGlance(): RecordGlance {
+  return { header: undefined, entry: undefined };
+}
+
+export const RecordGlance: MessageFns<RecordGlance> = {
+  decode(input: BinaryReader | Uint8Array, length?: number): RecordGlance {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecordGlance();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.header = Header.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.entry = EntryGlance.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseEntryGlance(): EntryGlance {
+  return {
+    step: 0,
+    layer: "",
+    wallTime: 0,
+    examples: 0,
+    queries: 0,
+    keys: 0,
+    queryLengths: [],
+    keyLengths: [],
+    queryTokens: undefined,
+    keyTokens: undefined,
+  };
+}
+
+export const EntryGlance: MessageFns<EntryGlance> = {
+  decode(input: BinaryReader | Uint8Array, length?: number): EntryGlance {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEntryGlance();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.step = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.layer = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.wallTime = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.examples = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.queries = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.keys = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag === 64) {
+              message.queryLengths.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 66) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.queryLengths.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 9: {
+            if (tag === 72) {
+              message.keyLengths.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 74) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.keyLengths.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.queryTokens = Blob.decode(reader, reader.uint32());
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.keyTokens = Blob.decode(reader, reader.uint32());
             continue;
           }
         }
