@@ -24,7 +24,11 @@ export function render(): void {
     // The theme first: the colours are read from the style it puts in force.
     root.dataset['theme'] = store.dark.value ? 'dark' : 'light';
     const style = getComputedStyle(root);
-    return createPalette((name) => style.getPropertyValue(name).trim());
+    return createPalette(
+      (name) => style.getPropertyValue(name).trim(),
+      store.view.colors.value,
+      store.dark.value,
+    );
   });
   effect(() => {
     void palette.value;

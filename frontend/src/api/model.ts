@@ -44,6 +44,8 @@ export interface AttentionMap {
   readonly causal: boolean;
   readonly hasNonfinite: boolean;
   readonly outOfRange: boolean;
+  /** By key, 1 where it was left out by choice; its weights are 0. */
+  readonly hidden?: Uint8Array;
   readonly weights: Weights;
 }
 

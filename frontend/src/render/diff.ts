@@ -53,7 +53,7 @@ function diffPixels(
       for (let key = firstKey; key < firstKey + layout.visibleKeys; key++) {
         const difference = differenceAt(a, b, query, key);
         // Where neither side may have weight and neither has, the mask shows through.
-        if (difference === 0 && key >= open) continue;
+        if (difference === 0 && (key >= open || a.hidden?.[key] === 1)) continue;
         const column = Math.floor((key - firstKey) / poolKeys);
         const size = Number.isFinite(difference) ? Math.abs(difference) : Infinity;
         if (size <= (sizes[column] as number)) continue;

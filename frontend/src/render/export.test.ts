@@ -31,7 +31,7 @@ test('a NumPy file: magic, header of a multiple of 64 bytes, then rows', () => {
 });
 
 test('a name of a file has no separators of paths', () => {
-  expect(fileName('../a b', 'dec/cross:0', 3, 0, 800, 'csv')).toBe(
+  expect(fileName('../a b', 'dec/cross:0', 'head3', 0, 800, 'csv')).toBe(
     '..-a-b_dec-cross-0_head3_example1_step800.csv',
   );
 });

@@ -6,13 +6,14 @@ import type { Region } from '../state/cursor';
 export function fileName(
   run: string,
   layer: string,
-  head: number,
+  /** `head3`, or what stands in its place. */
+  subject: string,
   example: number,
   step: number,
   extension: string,
 ): string {
   const safe = (text: string) => text.replace(/[^\p{L}\p{N}._-]+/gu, '-').slice(0, 60);
-  return `${safe(run)}_${safe(layer)}_head${head}_example${example + 1}_step${step}.${extension}`;
+  return `${safe(run)}_${safe(layer)}_${safe(subject)}_example${example + 1}_step${step}.${extension}`;
 }
 
 function field(text: string): string {

@@ -59,7 +59,7 @@ function cellPixels(
           entry = ofRow?.[code] as number;
         } else {
           const value = weights.values[start + key] as number;
-          if (value === 0 && key >= open) continue;
+          if (value === 0 && (key >= open || map.hidden?.[key] === 1)) continue;
           entry = colorIndex(scale, value, most);
         }
         const column = poolKeys === 1 ? key - firstKey : Math.floor((key - firstKey) / poolKeys);

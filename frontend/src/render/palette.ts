@@ -1,3 +1,5 @@
+import type { Colors } from '../state/url';
+
 /** The colours that canvases need, read from the tokens so that they are declared once. */
 export interface Palette {
   /** 256 packed pixels, as `ImageData` stores them. */
@@ -60,16 +62,37 @@ export function packRgb([r, g, b]: Rgb): number {
 }
 
 export const SEQUENTIAL_STOPS = 9;
+
+/** Dark to bright; published colour-blind-safe maps, and one for paper. */
+const OTHER_STOPS: Readonly<Record<Exclude<Colors, 'ink'>, string>> = {
+  cividis: '00224e 1a386f 434e6c 61656f 7d7c78 9b9476 bcae6c dec958 fee838',
+  viridis: '440154 472d7b 3b528b 2c728e 21918c 28ae80 5ec962 addc30 fde725',
+  greys: '161616 2e2e2e 4a4a4a 686868 888888 a6a6a6 c4c4c4 e2e2e2 ffffff',
+};
+
+function otherStops(colors: Exclude<Colors, 'ink'>, dark: boolean): Rgb[] {
+  const stops = OTHER_STOPS[colors].split(' ').map((hex) => parseColor(`#${hex}`));
+  // More is further from the surface in either theme.
+  return dark ? stops : stops.reverse();
+}
+
 const DIVERGING_STOPS = ['n3', 'n2', 'n1', '0', 'p1', 'p2', 'p3'];
 
 /** `read` gives the value of a custom property of the theme in force. */
-export function createPalette(read: (name: string) => string): Palette {
-  const stops = Array.from({ length: SEQUENTIAL_STOPS }, (_, i) => parseColor(read(`--seq-${i}`)));
-  const colors = ramp256(stops);
+export function createPalette(
+  read: (name: string) => string,
+  colors: Colors = 'ink',
+  dark = false,
+): Palette {
+  const stops =
+    colors === 'ink'
+      ? Array.from({ length: SEQUENTIAL_STOPS }, (_, i) => parseColor(read(`--seq-${i}`)))
+      : otherStops(colors, dark);
+  const ramp = ramp256(stops);
   const diverging = ramp256(DIVERGING_STOPS.map((name) => parseColor(read(`--div-${name}`))));
   return {
-    ramp: Uint32Array.from(colors, packRgb),
-    css: colors.map(([r, g, b]) => `rgb(${r} ${g} ${b})`),
+    ramp: Uint32Array.from(ramp, packRgb),
+    css: ramp.map(([r, g, b]) => `rgb(${r} ${g} ${b})`),
     diverging: Uint32Array.from(diverging, packRgb),
     divergingCss: diverging.map(([r, g, b]) => `rgb(${r} ${g} ${b})`),
     sideA: read('--side-a'),

@@ -28,7 +28,7 @@ const runs = [
   run('else', [layer('self', 4)]),
   run('copied', [layer('cross', 4)], true),
 ];
-const own: Subject = { run: first, layer: layer('cross', 4), head: 3 };
+const own: Subject = { run: first, layer: layer('cross', 4), head: 3, aggregate: null };
 
 test('side B takes another head of the layer, or the same head of another run', () => {
   expect(otherSubject('head.1', own, runs)).toMatchObject({ run: { name: 'first' }, head: 1 });

@@ -1,9 +1,12 @@
 import { batch, computed, effect, signal, type ReadonlySignal } from '@preact/signals';
-import { fetchMap, type MapRequest } from '../api/client';
+
 import type { AttentionMap, Catalog, LayerInfo, RunInfo } from '../api/model';
 import { bytesOf } from '../api/weights';
 import { ByteLru } from './lru';
+import { loadMap, requestOf, type Wanted } from './load';
 import { keyOf } from './maps';
+import type { Masks } from './masks';
+import { offersFor, type Offer } from './offers';
 import type { Selection } from './selection';
 import { nearestIndex } from './steps';
 import type { View } from './view';
@@ -17,6 +20,8 @@ export interface Subject {
   readonly run: RunInfo;
   readonly layer: LayerInfo;
   readonly head: number;
+  /** Shown in place of the head. */
+  readonly aggregate: Offer | null;
 }
 
 export interface SideState {
@@ -53,19 +58,25 @@ export function otherSubject(
   const head = /^head\.(\d{1,6})$/.exec(other)?.[1];
   if (head !== undefined) {
     const index = Number(head);
-    return index < own.layer.heads && index !== own.head ? { ...own, head: index } : null;
+    return index < own.layer.heads && (own.aggregate !== null || index !== own.head)
+      ? { ...own, head: index, aggregate: null }
+      : null;
   }
   if (!other.startsWith('run.')) return null;
   const run = runs.find((r) => r.name === other.slice(4));
   const layer = run?.layers.find((l) => l.name === own.layer.name);
   if (!run || !layer || run.name === own.run.name || run.thumbnailsOnly) return null;
-  return { run, layer, head: Math.min(own.head, layer.heads - 1) };
+  const aggregate = own.aggregate
+    ? (offersFor(run, layer).find((one) => one.kind === own.aggregate?.kind && !one.reason) ?? null)
+    : null;
+  return { run, layer, head: Math.min(own.head, layer.heads - 1), aggregate };
 }
 
 export function createCompare(
   catalog: ReadonlySignal<Catalog | null>,
   selection: Selection,
   view: View,
+  masks: Masks,
 ): Compare {
   const cache = new ByteLru<AttentionMap>(CACHE_BYTES, (map) => bytesOf(map.weights));
   const attempt = signal(0);
@@ -73,7 +84,8 @@ export function createCompare(
   const own = computed<Subject | null>(() => {
     const run = selection.run.value;
     const layer = selection.layer.value;
-    return run && layer ? { run, layer, head: selection.head.value } : null;
+    const aggregate = selection.aggregate.value;
+    return run && layer ? { run, layer, head: selection.head.value, aggregate } : null;
   });
   const other = computed(() =>
     otherSubject(view.other.value, own.value, catalog.value?.runs ?? []),
@@ -94,7 +106,7 @@ export function createCompare(
     wish: ReadonlySignal<number | null>,
   ): Side {
     const step = computed(() => nearest(subject.value, wish.value));
-    const request = computed<MapRequest | null>(() => {
+    const request = computed<Wanted | null>(() => {
       const of = subject.value;
       if (view.mode.value !== 'compare' || !of || step.value === null || of.run.thumbnailsOnly) {
         return null;
@@ -106,12 +118,18 @@ export function createCompare(
         example: selection.example.value,
         head: of.head,
         step: step.value,
+        aggregate: requestOf(of.aggregate),
       };
     });
-    return { subject, wish, step, state: load(request) };
+    const loaded = load(request);
+    const state = computed(() => {
+      const { map, ...rest } = loaded.value;
+      return { ...rest, map: map && masks.apply(map) };
+    });
+    return { subject, wish, step, state };
   }
 
-  function load(request: ReadonlySignal<MapRequest | null>): ReadonlySignal<SideState> {
+  function load(request: ReadonlySignal<Wanted | null>): ReadonlySignal<SideState> {
     const state = signal<SideState>({ status: 'none', map: null, problem: null });
     const key = computed(() => (request.value ? keyOf(request.value) : ''));
     effect(() => {
@@ -129,7 +147,7 @@ export function createCompare(
       }
       state.value = { status: 'loading', map: null, problem: null };
       const controller = new AbortController();
-      fetchMap(
+      loadMap(
         wanted,
         catalog.peek()?.codeTables ?? new Map<number, never>(),
         controller.signal,

@@ -19,11 +19,14 @@ export function regionOf(map: AttentionMap, padding: boolean): Region {
       };
 }
 
+/** Why a cell has no weight. */
+export type Mask = false | 'causal' | 'padding' | 'hidden';
+
 export interface Reading {
   readonly weight: number;
   readonly tiny: boolean;
   /** No weight is possible here, and there is none. */
-  readonly masked: false | 'causal' | 'padding';
+  readonly masked: Mask;
 }
 
 export function readCell(map: AttentionMap, cell: Cell): Reading {
@@ -36,13 +39,10 @@ export function readCell(map: AttentionMap, cell: Cell): Reading {
   };
 }
 
-export function maskOf(
-  map: AttentionMap,
-  query: number,
-  key: number,
-): false | 'causal' | 'padding' {
+export function maskOf(map: AttentionMap, query: number, key: number): Mask {
   if (query >= map.queryLength || key >= map.keyLength) return 'padding';
-  return map.causal && key > query ? 'causal' : false;
+  if (map.causal && key > query) return 'causal';
+  return map.hidden?.[key] === 1 ? 'hidden' : false;
 }
 
 export interface Cursor {

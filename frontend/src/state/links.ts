@@ -4,6 +4,7 @@ import type { Token } from '../render/links';
 import { strongestKey, type Cursor } from './cursor';
 import { kindOf } from './groups';
 import type { Maps } from './maps';
+import type { Masks } from './masks';
 import type { Selection } from './selection';
 import { createSeveral, type HeadRef } from './several';
 import { MOST_LINKED_HEADS } from './url';
@@ -15,6 +16,8 @@ const MOST_STRIPS = 24;
 export const MOST_SPREAD = 96;
 
 export interface LinkedHead extends HeadRef {
+  /** `Head 3`, or the name of the aggregate that stands in its place. */
+  readonly name: string;
   readonly map: AttentionMap | null;
 }
 
@@ -40,6 +43,7 @@ export function createLinks(
   view: View,
   maps: Maps,
   cursor: Cursor,
+  masks: Masks,
 ): Links {
   const hovered = signal<Token | null>(null);
   const refs = computed<readonly HeadRef[]>(() => {
@@ -70,7 +74,14 @@ export function createLinks(
     ref.layer === selection.layer.value && ref.head === selection.head.value;
   const withMap = (ref: HeadRef): LinkedHead => ({
     ...ref,
-    map: isOwn(ref) ? maps.state.value.map : (several.map(ref) ?? null),
+    name: `Head ${ref.head}`,
+    map: masked(several.map(ref)),
+  });
+  const masked = (map: AttentionMap | undefined) => (map ? masks.apply(map) : null);
+  const own = (ref: HeadRef): LinkedHead => ({
+    ...withMap(ref),
+    ...(selection.aggregate.value ? { name: selection.aggregate.value.name } : {}),
+    map: maps.state.value.map,
   });
   const pinned = computed<readonly Token[]>(() => {
     const map = maps.state.value.map;
@@ -85,14 +96,19 @@ export function createLinks(
   });
 
   return {
-    heads: computed(() => refs.value.map(withMap)),
-    strips: computed(() => stripRefs.value.map(withMap)),
+    heads: computed(() => refs.value.map((ref, i) => (i === 0 ? own(ref) : withMap(ref)))),
+    strips: computed(() =>
+      stripRefs.value.map((ref) =>
+        isOwn(ref) && !selection.aggregate.value ? own(ref) : withMap(ref),
+      ),
+    ),
     hovered,
     pinned,
     focused: computed(() => (hovered.value ? [hovered.value] : pinned.value)),
     problem: several.problem,
     toggleHead(head) {
       const own = selection.head.peek();
+
       const others = refs
         .peek()
         .map((ref) => ref.head)
@@ -103,6 +119,7 @@ export function createLinks(
           const [next, ...rest] = others;
           if (next === undefined) return;
           view.head.value = next;
+          view.aggregate.value = null;
           view.links.value = rest;
         } else if (others.includes(head)) {
           view.links.value = others.filter((other) => other !== head);

@@ -1,9 +1,11 @@
 import { computed, effect, signal, type ReadonlySignal } from '@preact/signals';
-import { fetchMap, Refused, type MapRequest } from '../api/client';
+import { Refused, type MapRequest } from '../api/client';
 import { UnreadableData } from '../api/inflate';
 import type { AttentionMap, Catalog } from '../api/model';
 import { bytesOf } from '../api/weights';
+import { loadMap, requestOf, type AggregateRequest, type Wanted } from './load';
 import { ByteLru } from './lru';
+import type { Masks } from './masks';
 import type { Selection } from './selection';
 import { prefetchIndices } from './steps';
 
@@ -20,7 +22,7 @@ export interface Problem {
 export interface MapState {
   readonly status: 'none' | 'loading' | 'ready' | 'error';
   /** What is asked for; null when there is nothing to ask for. */
-  readonly request: MapRequest | null;
+  readonly request: Wanted | null;
   /** What to draw: the map asked for, or for a moment the one before it. */
   readonly map: AttentionMap | null;
   /** Loading takes long enough to say so. */
@@ -42,18 +44,19 @@ export interface Maps {
   retry(): void;
 }
 
-export function keyOf(request: MapRequest): string {
+export function keyOf(request: MapRequest & { aggregate?: AggregateRequest | null }): string {
   return JSON.stringify([
     request.run,
     request.layer,
     request.generation,
     request.example,
-    request.head,
+    // The selected head makes no difference to an aggregate.
+    request.aggregate ?? request.head,
     request.step,
   ]);
 }
 
-function sameSubject(a: MapRequest | null, b: MapRequest): boolean {
+function sameSubject(a: Wanted | null, b: Wanted): boolean {
   return a !== null && keyOf({ ...a, step: 0 }) === keyOf({ ...b, step: 0 });
 }
 
@@ -61,6 +64,7 @@ export function createMaps(
   catalog: ReadonlySignal<Catalog | null>,
   selection: Selection,
   travel: ReadonlySignal<Travel>,
+  masks: Masks,
 ): Maps {
   const cache = new ByteLru<AttentionMap>(CACHE_BYTES, (map) => bytesOf(map.weights));
   const inFlight = new Map<string, AbortController>();
@@ -77,7 +81,7 @@ export function createMaps(
   const arrivals = signal(0);
   let slowTimer: ReturnType<typeof setTimeout> | undefined;
 
-  const request = computed<MapRequest | null>(() => {
+  const request = computed<Wanted | null>(() => {
     const run = selection.run.value;
     const layer = selection.layer.value;
     const step = selection.step.value;
@@ -89,19 +93,20 @@ export function createMaps(
       example: selection.example.value,
       head: selection.head.value,
       step,
+      aggregate: requestOf(selection.aggregate.value),
     };
   });
   // The catalog is a new object after every poll; only a different question asks again.
   const requestKey = computed(() => (request.value ? keyOf(request.value) : ''));
 
-  async function load(wanted: MapRequest): Promise<void> {
+  async function load(wanted: Wanted): Promise<void> {
     const key = keyOf(wanted);
     if (inFlight.has(key)) return;
     const controller = new AbortController();
     inFlight.set(key, controller);
     try {
       const tables = catalog.peek()?.codeTables ?? new Map<number, never>();
-      const map = await fetchMap(wanted, tables, controller.signal);
+      const map = await loadMap(wanted, tables, controller.signal);
       cache.set(key, map);
       arrivals.value++;
       unreadable.delete(key);
@@ -119,18 +124,19 @@ export function createMaps(
   }
 
   /** Only once the map asked for is there: its neighbours must not take its place in the queue. */
-  function prefetch(wanted: MapRequest): void {
+  function prefetch(wanted: Wanted): void {
+    if (isDear(wanted, selection)) return;
     for (const next of neighbours(wanted, selection, travel.peek())) {
       if (!cache.has(keyOf(next)) && !unreadable.has(keyOf(next))) void load(next);
     }
   }
 
-  function show(wanted: MapRequest, map: AttentionMap): void {
+  function show(wanted: Wanted, map: AttentionMap): void {
     clearTimeout(slowTimer);
     state.value = { status: 'ready', request: wanted, map, slow: false, problem: null };
   }
 
-  function fail(wanted: MapRequest, error: unknown): void {
+  function fail(wanted: Wanted, error: unknown): void {
     clearTimeout(slowTimer);
     state.value = {
       status: 'error',
@@ -177,15 +183,21 @@ export function createMaps(
     }
   });
 
+  const masked = (map: AttentionMap | undefined) => (map ? masks.apply(map) : null);
   const previous = computed(() => {
     void arrivals.value;
     const wanted = request.value;
     const step = selection.steps.value[selection.index.value - 1];
-    return wanted && step !== undefined ? (cache.get(keyOf({ ...wanted, step })) ?? null) : null;
+    return wanted && step !== undefined ? masked(cache.get(keyOf({ ...wanted, step }))) : null;
+  });
+
+  const shown = computed<MapState>(() => {
+    const { map, ...rest } = state.value;
+    return { ...rest, map: map && masks.apply(map) };
   });
 
   return {
-    state,
+    state: shown,
     previous,
     nearestReadable() {
       const wanted = request.value;
@@ -205,7 +217,19 @@ export function createMaps(
   };
 }
 
-function neighbours(wanted: MapRequest, selection: Selection, travel: Travel): MapRequest[] {
+/** More weights than these take too long to have them all at hand before they are asked for. */
+const DEAR_WEIGHTS = 2 ** 22;
+const DEAR_ROLLOUT = 128;
+
+function isDear({ aggregate }: Wanted, selection: Selection): boolean {
+  const layer = selection.layer.peek();
+  if (!aggregate || !layer) return false;
+  if (aggregate.kind === 'rollout' && layer.queries > DEAR_ROLLOUT) return true;
+  const heads = aggregate.layers.reduce((sum, one) => sum + one.heads, 0);
+  return heads * layer.queries * layer.keys > DEAR_WEIGHTS;
+}
+
+function neighbours(wanted: Wanted, selection: Selection, travel: Travel): Wanted[] {
   const steps = selection.steps.peek();
   const index = selection.index.peek();
   const ahead = prefetchIndices(steps.length, index, travel.direction, AHEAD, travel.loop);

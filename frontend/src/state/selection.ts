@@ -1,6 +1,7 @@
 import { computed, type ReadonlySignal } from '@preact/signals';
 import type { Catalog, LayerInfo, RunInfo } from '../api/model';
 import { formatStep } from './format';
+import { offersFor, type Offer } from './offers';
 import { nearestIndex } from './steps';
 import type { Pane } from './url';
 import type { View } from './view';
@@ -10,6 +11,9 @@ export interface Selection {
   readonly run: ReadonlySignal<RunInfo | null>;
   readonly layer: ReadonlySignal<LayerInfo | null>;
   readonly head: ReadonlySignal<number>;
+  /** What may be shown in place of a head, and what of it is. */
+  readonly offers: ReadonlySignal<readonly Offer[]>;
+  readonly aggregate: ReadonlySignal<Offer | null>;
   readonly example: ReadonlySignal<number>;
   readonly steps: ReadonlySignal<readonly number[]>;
   /** Of the record shown, among `steps`; -1 when there is none. */
@@ -39,6 +43,13 @@ export function createSelection(catalog: ReadonlySignal<Catalog | null>, view: V
   const head = computed(() =>
     Math.min(view.head.value, Math.max(0, (layer.value?.heads ?? 1) - 1)),
   );
+  const offers = computed(() =>
+    run.value && layer.value ? offersFor(run.value, layer.value) : [],
+  );
+  const aggregate = computed(
+    () =>
+      offers.value.find((one) => one.kind === view.aggregate.value && one.reason === null) ?? null,
+  );
   const example = computed(() =>
     Math.min(view.example.value, Math.max(0, (layer.value?.examples.length ?? 1) - 1)),
   );
@@ -66,6 +77,8 @@ export function createSelection(catalog: ReadonlySignal<Catalog | null>, view: V
     if (view.head.value !== head.value) {
       said.push(`This layer has no head ${view.head.value}. Showing head ${head.value}.`);
     }
+    const missing = offers.value.find((one) => one.kind === view.aggregate.value && one.reason);
+    if (missing) said.push(`${missing.reason ?? ''} Showing head ${head.value}.`);
     if (view.example.value !== example.value) {
       said.push(`There is no example ${view.example.value + 1}. Showing ${example.value + 1}.`);
     }
@@ -78,5 +91,5 @@ export function createSelection(catalog: ReadonlySignal<Catalog | null>, view: V
     return said;
   });
 
-  return { run, layer, head, example, steps, index, step, pane, notices };
+  return { run, layer, head, offers, aggregate, example, steps, index, step, pane, notices };
 }

@@ -2,6 +2,7 @@ import { computed, effect, signal, type ReadonlySignal, type Signal } from '@pre
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
 import type { ExampleInfo, LayerInfo } from '../api/model';
+import type { AggregateKind } from './aggregate';
 import { createAtlases, type Atlases } from './atlases';
 import { watchCatalog, type CatalogWatch } from './catalog';
 import { createCompare, type Compare } from './compare';
@@ -10,6 +11,7 @@ import { createExamples } from './examples';
 import type { Host } from './host';
 import { anyLive, looksLive } from './live';
 import { createLinks, type Links } from './links';
+import { createMasks, type Masks } from './masks';
 import { createMaps, type Maps } from './maps';
 import { createMetrics, type Metrics } from './metrics';
 import { createPlayback, type Playback } from './playback';
@@ -25,6 +27,7 @@ export interface Store {
   readonly view: View;
   readonly selection: Selection;
   readonly examples: ReadonlySignal<readonly ExampleInfo[]>;
+  readonly masks: Masks;
   readonly maps: Maps;
   readonly compare: Compare;
   readonly links: Links;
@@ -47,6 +50,7 @@ export interface Store {
   selectRun(name: string): void;
   selectLayer(name: string): void;
   selectHead(layer: string, head: number): void;
+  selectAggregate(kind: AggregateKind): void;
   selectExample(example: number): void;
   moveHead(by: number): void;
   moveLayer(by: number): void;
@@ -78,13 +82,15 @@ export function createStore(host: Host): Store {
     direction: playback.direction.value,
     loop: view.loop.value && playback.playing.value,
   }));
-  const maps = createMaps(catalog.catalog, selection, travel);
+  const examples = createExamples(selection);
+  const masks = createMasks(view, selection, examples);
+  const maps = createMaps(catalog.catalog, selection, travel, masks);
   const cursor = createCursor(
     view,
     computed(() => maps.state.value.map),
   );
-  const compare = createCompare(catalog.catalog, selection, view);
-  const links = createLinks(catalog.catalog, selection, view, maps, cursor);
+  const compare = createCompare(catalog.catalog, selection, view, masks);
+  const links = createLinks(catalog.catalog, selection, view, maps, cursor, masks);
   const live = computed(() => {
     const layer = selection.layer.value;
     return layer !== null && looksLive(layer, now.value, catalog.grewAt.value);
@@ -138,7 +144,8 @@ export function createStore(host: Host): Store {
     catalog,
     view,
     selection,
-    examples: createExamples(selection),
+    examples,
+    masks,
     maps,
     compare,
     links,
@@ -176,12 +183,17 @@ export function createStore(host: Host): Store {
     selectHead(layer, head) {
       if (layer !== selection.layer.peek()?.name) selectLayer(layer);
       view.head.value = head;
+      view.aggregate.value = null;
       settle();
+    },
+    selectAggregate(kind) {
+      view.aggregate.value = kind;
     },
     selectExample(example) {
       view.example.value = example;
     },
     moveHead(by) {
+      view.aggregate.value = null;
       view.head.value = move(selection.layer.peek()?.heads ?? 1, selection.head.peek(), by);
     },
     moveLayer(by) {

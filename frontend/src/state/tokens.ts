@@ -28,6 +28,11 @@ export function isEndToken(token: string): boolean {
   return END_TOKENS.has(token);
 }
 
+/** A token of a tokenizer's own, `[CLS]` or `<s>`, rather than of the text. */
+export function isSpecialToken(token: string): boolean {
+  return /^(<\|?[^<>\s]{1,24}\|?>|\[[A-Z0-9_]{2,16}\]|⟨[^⟩\s]{1,24}⟩)$/.test(token);
+}
+
 function codePoint(character: string): string {
   const value = character.codePointAt(0) ?? 0;
   return `⟨U+${value.toString(16).toUpperCase().padStart(4, '0')}⟩`;

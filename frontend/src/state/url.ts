@@ -1,3 +1,5 @@
+import { AGGREGATES, type AggregateKind } from './aggregate';
+
 /**
  * The view in the address of TensorBoard's page: `#attention&p.attention.step=1520&…`. Keys that
  * are not ours stay untouched; values are checked when read; defaults are left out when written.
@@ -6,6 +8,11 @@ const PREFIX = 'p.attention.';
 
 export const SCALES = ['linear', 'log', 'row'] as const;
 export type Scale = (typeof SCALES)[number];
+/** Keys left out of a map, the rest of each row renormalised. */
+export const HIDES = ['none', 'first', 'special', 'both'] as const;
+export type Hide = (typeof HIDES)[number];
+export const COLORS = ['ink', 'cividis', 'viridis', 'greys'] as const;
+export type Colors = (typeof COLORS)[number];
 export const PANES = ['heads', 'examples'] as const;
 export type Pane = (typeof PANES)[number];
 
@@ -22,6 +29,8 @@ export interface ViewState {
   readonly run: string | null;
   readonly layer: string | null;
   readonly head: number;
+  /** Shown in place of the head; it stays selected for what is recorded of single heads. */
+  readonly aggregate: AggregateKind | null;
   readonly example: number;
   readonly step: number | null;
   readonly mode: Mode;
@@ -45,6 +54,8 @@ export interface ViewState {
   /** The first query and key that the zoomed map shows. */
   readonly corner: Cell | null;
   readonly scale: Scale;
+  readonly colors: Colors;
+  readonly hide: Hide;
   readonly padding: boolean;
   readonly pane: Pane | null;
   readonly metric: string | null;
@@ -65,6 +76,7 @@ export const DEFAULT_VIEW: ViewState = {
   run: null,
   layer: null,
   head: 0,
+  aggregate: null,
   example: 0,
   step: null,
   mode: 'map',
@@ -80,6 +92,8 @@ export const DEFAULT_VIEW: ViewState = {
   zoom: 1,
   corner: null,
   scale: 'linear',
+  colors: 'ink',
+  hide: 'none',
   padding: false,
   pane: null,
   metric: null,
@@ -144,6 +158,7 @@ const FIELDS: { readonly [K in keyof ViewState]: Field<ViewState[K]> } = {
   run: text,
   layer: text,
   head: count,
+  aggregate: orNull(oneOf(AGGREGATES)),
   example: count,
   step: orNull(count),
   mode: oneOf(MODES),
@@ -165,6 +180,8 @@ const FIELDS: { readonly [K in keyof ViewState]: Field<ViewState[K]> } = {
   },
   corner: cell,
   scale: oneOf(SCALES),
+  colors: oneOf(COLORS),
+  hide: oneOf(HIDES),
   padding: flag,
   pane: orNull(oneOf(PANES)),
   metric: text,

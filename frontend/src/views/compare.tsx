@@ -16,6 +16,7 @@ import { Crosshair, moveCrosshair } from './mapcanvas';
 import { createMapModel, labelAt, type MapModel } from './mapmodel';
 import { Pins } from './pins';
 import { style } from './style';
+import { SaidLine } from './viewbar';
 
 const MOVES = 6;
 /** Room that a panel's heading takes. */
@@ -62,6 +63,7 @@ export function CompareView(): JSX.Element {
   return (
     <section class="view" aria-label="Compare">
       <CompareBar model={model} />
+      <SaidLine />
       {!store.compare.sameTokens.value && (
         <p class="compare-warning">
           The two sides have different tokens. Labels are those of A; cells are compared by
@@ -122,8 +124,8 @@ function SidePanel({ name, model, size }: PanelProps & { name: SideName }): JSX.
           </span>
         )}
         {subject && subject.run !== own?.run && <bdi class="panel-note">{subject.run.name}</bdi>}
-        {subject && (subject.layer.heads > 1 || subject.head !== own?.head) && (
-          <span class="panel-note">head {subject.head}</span>
+        {subject && (subject.aggregate || subject.layer.heads > 1) && (
+          <span class="panel-note">{subject.aggregate?.name ?? `head ${subject.head}`}</span>
         )}
       </figcaption>
       <Panel

@@ -9,7 +9,7 @@ import { useDpr, usePalette } from './hooks';
 import { Icon } from './icons';
 import type { MapModel } from './mapmodel';
 import { Picker } from './picker';
-import { ModeTabs, ScalePicker, ZoomButtons } from './viewbar';
+import { HidePicker, ModeTabs, ScalePicker, ZoomButtons } from './viewbar';
 
 export function SideBadge({ name }: { name: SideName }): JSX.Element {
   return <span class={`side-badge side-${name}`}>{name.toUpperCase()}</span>;
@@ -34,6 +34,7 @@ export function CompareBar({ model }: { model: MapModel }): JSX.Element {
       <SideField name="b" />
       <OtherPicker />
       <ScalePicker />
+      <HidePicker />
       <div class="spring" />
       <ZoomButtons model={model} />
       <DivergingBar />
@@ -93,16 +94,18 @@ function SideField({ name }: { name: SideName }): JSX.Element {
 /** Side B: the same head, another head of the layer, or the same head of another run. */
 function OtherPicker(): JSX.Element | null {
   const store = useStore();
-  const { run, layer, head } = store.selection;
+  const { run, layer, head, aggregate } = store.selection;
   const own = layer.value;
   if (!own) return null;
-  const heads = Array.from({ length: own.heads }, (_, i) => i).filter((i) => i !== head.value);
+  const heads = Array.from({ length: own.heads }, (_, i) => i).filter(
+    (i) => aggregate.value !== null || i !== head.value,
+  );
   const runs = (store.catalog.catalog.value?.runs ?? []).filter(
     (r) =>
       r.name !== run.value?.name && !r.thumbnailsOnly && r.layers.some((l) => l.name === own.name),
   );
   const options = [
-    { value: '', label: 'this head' },
+    { value: '', label: aggregate.value ? aggregate.value.name : 'this head' },
     ...heads.map((i) => ({ value: `head.${i}`, label: `head ${i}`, detail: 'of this layer' })),
     ...runs.map((r) => ({ value: `run.${r.name}`, label: r.name, detail: 'run' })),
   ];

@@ -23,7 +23,6 @@ export function ContextBar(): JSX.Element {
   const runs = store.catalog.catalog.value?.runs ?? [];
   const run = selection.run.value;
   const layer = selection.layer.value;
-  const head = selection.head.value;
   const example = selection.example.value;
   const examples = store.examples.value;
   const narrow = useMedia(NARROW);
@@ -51,24 +50,7 @@ export function ContextBar(): JSX.Element {
         }))}
         onPick={(name) => store.selectLayer(name)}
       />
-      {layer && layer.heads > 1 ? (
-        <Picker
-          caption="Head"
-          testId="head-picker"
-          value={String(head)}
-          options={Array.from({ length: layer.heads }, (_, i) => ({
-            value: String(i),
-            label: String(i),
-          }))}
-          onPick={(value) => store.selectHead(layer.name, Number(value))}
-        />
-      ) : (
-        <div class="picker-static only-head" data-testid="head-picker" data-value="0">
-          <span class="picker-caption">Head</span>
-          <span class="picker-value">0</span>
-          <span class="picker-caption">only one</span>
-        </div>
-      )}
+      <HeadPicker />
       <Picker
         caption={`${narrow ? '' : 'Example '}${example + 1} of ${examples.length}`}
         testId="example-picker"
@@ -97,6 +79,51 @@ export function ContextBar(): JSX.Element {
         <Icon name="keyboard" size={20} />
       </button>
     </header>
+  );
+}
+
+/** One head, or several as one map; what would mean nothing here says why. */
+function HeadPicker(): JSX.Element {
+  const store = useStore();
+  const { selection } = store;
+  const layer = selection.layer.value;
+  const head = selection.head.value;
+  const aggregate = selection.aggregate.value;
+  const offers = selection.offers.value;
+  if (!layer || (layer.heads === 1 && offers.every((offer) => offer.reason !== null))) {
+    return (
+      <div class="picker-static only-head" data-testid="head-picker" data-value="0">
+        <span class="picker-caption">Head</span>
+        <span class="picker-value">0</span>
+        <span class="picker-caption">only one</span>
+      </div>
+    );
+  }
+  const heads = Array.from({ length: layer.heads }, (_, i) => ({
+    value: String(i),
+    label: String(i),
+  }));
+  return (
+    <Picker
+      caption={aggregate ? '' : 'Head'}
+      testId="head-picker"
+      value={aggregate?.kind ?? String(head)}
+      {...(aggregate ? { title: aggregate.about } : {})}
+      options={[
+        ...heads,
+        ...offers.map(({ kind, name, about, reason }) => ({
+          value: kind,
+          label: name,
+          detail: about.split(/[:(,]/)[0] ?? '',
+          unavailable: reason,
+        })),
+      ]}
+      onPick={(value) => {
+        const offer = offers.find(({ kind }) => kind === value);
+        if (offer) store.selectAggregate(offer.kind);
+        else store.selectHead(layer.name, Number(value));
+      }}
+    />
   );
 }
 

@@ -1,7 +1,8 @@
 import type { JSX } from 'preact';
 import { useRef, useState } from 'preact/hooks';
 import { fileName, toCsv, toNpy } from '../render/export';
-import { useStore } from '../state/store';
+import { useStore, type Store } from '../state/store';
+import type { Hide } from '../state/url';
 import { useOutside } from './hooks';
 import { Icon } from './icons';
 import type { MapModel } from './mapmodel';
@@ -17,6 +18,20 @@ function save(blob: Blob, name: string): void {
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
+/** What is shown of a layer, for the name of a file. */
+function subjectOf({ selection, masks, view }: Store): string {
+  const subject = selection.aggregate.value?.file ?? `head${selection.head.value}`;
+  const hidden = masks.hidden.value.length > 0 ? `_without-${HIDDEN_NAMES[view.hide.value]}` : '';
+  return subject + hidden;
+}
+
+const HIDDEN_NAMES: Readonly<Record<Hide, string>> = {
+  none: '',
+  first: 'first-key',
+  special: 'special-tokens',
+  both: 'first-key-and-special-tokens',
+};
+
 /** The current map as a file: the weights as they are read, or the picture as it is drawn. */
 export function ExportMenu({ model }: { model: MapModel }): JSX.Element {
   const store = useStore();
@@ -25,7 +40,7 @@ export function ExportMenu({ model }: { model: MapModel }): JSX.Element {
   const button = useRef<HTMLButtonElement>(null);
   useOutside(root, open, () => setOpen(false));
   const { map } = store.maps.state.value;
-  const { run, layer, head, example } = store.selection;
+  const { run, layer, example } = store.selection;
 
   const take = (kind: 'png' | 'csv' | 'npy') => {
     setOpen(false);
@@ -34,7 +49,7 @@ export function ExportMenu({ model }: { model: MapModel }): JSX.Element {
     const name = fileName(
       run.value.name,
       layer.value.name,
-      head.value,
+      subjectOf(store),
       example.value,
       map.step,
       kind,

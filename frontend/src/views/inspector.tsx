@@ -9,6 +9,7 @@ import type { Cell } from '../state/url';
 import { Checks } from './checks';
 import { useOutside, usePalette } from './hooks';
 import { Icon } from './icons';
+import { MASKED } from './mapcanvas';
 import { labelAt, type MapModel } from './mapmodel';
 import { PinnedTokens } from './pins';
 import { style } from './style';
@@ -38,8 +39,11 @@ export function Inspector({ model }: { model: MapModel }): JSX.Element {
       </section>
       {map && cell && <TopKeys map={map} query={cell.query} current={cell.key} model={model} />}
       {cell && store.view.mode.value === 'links' && <OtherHeads cell={cell} model={model} />}
+      <Shown />
       <MapMetrics />
-      <Checks map={map} />
+      {!store.selection.aggregate.value && store.masks.hidden.value.length === 0 && (
+        <Checks map={map} />
+      )}
       <section class="caution">
         <p>
           Attention weights are not an explanation.{' '}
@@ -49,6 +53,21 @@ export function Inspector({ model }: { model: MapModel }): JSX.Element {
         </p>
       </section>
     </aside>
+  );
+}
+
+/** What the map is, where it is not a head's map as it was recorded. */
+function Shown(): JSX.Element | null {
+  const { selection, masks } = useStore();
+  const aggregate = selection.aggregate.value;
+  const said = masks.said.value;
+  if (!aggregate && !said) return null;
+  return (
+    <section>
+      <h3 class="caption">{aggregate?.name ?? 'Not as recorded'}</h3>
+      {aggregate && <p class="hint">{aggregate.about}</p>}
+      {said && <p class="hint">{said.charAt(0).toUpperCase() + said.slice(1)}.</p>}
+    </section>
   );
 }
 
@@ -87,7 +106,7 @@ function CellValues(props: { map: AttentionMap; cell: Cell; model: MapModel }): 
           <span>
             position {cell.key} ·{' '}
             {reading.masked
-              ? `${reading.masked}, no weight possible`
+              ? MASKED[reading.masked].sentence
               : `rank ${rankOf(map, cell, keys)} of ${keys}`}
           </span>
         </dd>
@@ -197,6 +216,8 @@ function MapMetrics(): JSX.Element | null {
   const { selection, metrics } = store;
   const step = selection.step.value;
   const names = metrics.names.value;
+  const aggregate = selection.aggregate.value;
+  const masked = store.masks.hidden.value.length > 0;
   const before = selection.steps.value[selection.index.value - 1];
   const status = store.maps.state.value.status;
   if (metrics.problem.value) {
@@ -214,7 +235,12 @@ function MapMetrics(): JSX.Element | null {
     <section>
       <div class="section-head">
         <h3 class="caption">
-          This map{status === 'error' && <span class="caption-note"> from the index</span>}
+          {aggregate
+            ? `Head ${selection.head.value}, recorded`
+            : masked
+              ? 'This map, recorded'
+              : 'This map'}
+          {status === 'error' && <span class="caption-note"> from the index</span>}
         </h3>
         {before !== undefined && <span class="caption-note">since {formatStep(before)}</span>}
       </div>

@@ -11,6 +11,7 @@ import { LEAST_PITCH, LINKS_GUTTER, LinkSpread } from './linkspread';
 import { LinkColumns } from './linkcolumns';
 import { createMapModel } from './mapmodel';
 import { MapProblem } from './states';
+import { SaidLine } from './viewbar';
 
 /** Queries and keys as two rows or columns of tokens, their weights as links between them. */
 export function LinksView(): JSX.Element {
@@ -41,6 +42,7 @@ export function LinksView(): JSX.Element {
         )}
         <LinkCountsNote model={model} />
       </p>
+      <SaidLine />
       <div class="links-pane" ref={pane}>
         {measured.width > 0 &&
           status !== 'error' &&

@@ -9,7 +9,7 @@ import { Icon } from './icons';
 import type { MapModel } from './mapmodel';
 import { Picker } from './picker';
 import { style } from './style';
-import { ModeTabs } from './viewbar';
+import { HidePicker, ModeTabs } from './viewbar';
 
 /** What is drawn, of which heads, and how much is not. */
 export function LinksBar(): JSX.Element {
@@ -46,9 +46,16 @@ export function LinksBar(): JSX.Element {
         }))}
         onPick={(value) => (view.perQuery.value = Number(value))}
       />
+      <HidePicker />
       <div class="spring" />
-      {links.heads.value.map(({ head }, i) => (
-        <HeadChip key={head} head={head} index={i} only={links.heads.value.length === 1} />
+      {links.heads.value.map(({ head, name }, i) => (
+        <HeadChip
+          key={name}
+          head={head}
+          name={name}
+          index={i}
+          only={links.heads.value.length === 1}
+        />
       ))}
       <AddHead />
     </div>
@@ -89,8 +96,13 @@ export function LinkCountsNote({ model }: { model: MapModel }): JSX.Element | nu
   );
 }
 
-function HeadChip(props: { head: number; index: number; only: boolean }): JSX.Element {
-  const { head, index, only } = props;
+function HeadChip(props: {
+  head: number;
+  name: string;
+  index: number;
+  only: boolean;
+}): JSX.Element {
+  const { head, name, index, only } = props;
   const palette = usePalette();
   const { links } = useStore();
   return (
@@ -99,11 +111,11 @@ function HeadChip(props: { head: number; index: number; only: boolean }): JSX.El
       class="head-chip"
       data-testid={`linked-head-${head}`}
       disabled={only}
-      title={only ? `Links of head ${head}` : `Take the links of head ${head} away`}
+      title={only ? `Links of ${name}` : `Take the links of ${name} away`}
       onClick={() => links.toggleHead(head)}
     >
       <i style={style({ background: palette.heads[index] })} />
-      Head {head}
+      {name}
       {!only && <Icon name="close" size={12} />}
     </button>
   );

@@ -3,7 +3,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { columnX, rowY, showsKey, showsQuery } from '../render/layout';
 import { drawMap, drawPreview } from '../render/map';
 import { drawColumnProfile, drawRowProfile } from '../render/profiles';
-import { maskOf, rankOf, readCell, strongestKey } from '../state/cursor';
+import { maskOf, rankOf, readCell, strongestKey, type Mask } from '../state/cursor';
 import { formatWeight } from '../state/format';
 import { useStore, type Store } from '../state/store';
 import { useGestures } from './gestures';
@@ -29,7 +29,10 @@ export function MapCanvas({ model }: { model: MapModel }): JSX.Element | null {
   const head = store.selection.head.value;
   const example = store.selection.example.value;
   const preview = state.slow || (run?.thumbnailsOnly ?? false);
-  const tiles = preview && layer ? store.atlases.tiles(layer.name, example) : undefined;
+  const aggregate = store.selection.aggregate.value;
+  // A single head's thumbnail is no preview of an aggregate.
+  const tiles =
+    preview && layer && !aggregate ? store.atlases.tiles(layer.name, example) : undefined;
 
   useLayoutEffect(() => {
     const element = canvas.current;
@@ -54,7 +57,7 @@ export function MapCanvas({ model }: { model: MapModel }): JSX.Element | null {
       tabIndex={0}
       role="application"
       aria-roledescription="attention map"
-      aria-label={`Attention map, ${region.queries} queries by ${region.keys} keys. The arrow keys move the crosshair.`}
+      aria-label={`Attention map${aggregate ? `, ${aggregate.name}` : ''}, ${region.queries} queries by ${region.keys} keys. The arrow keys move the crosshair.`}
       style={style({
         left: layout.left,
         top: layout.top,
@@ -66,6 +69,7 @@ export function MapCanvas({ model }: { model: MapModel }): JSX.Element | null {
       data-run={run?.name}
       data-layer={layer?.name}
       data-head={head}
+      data-aggregate={aggregate?.kind ?? ''}
       data-example={example}
       data-step={map?.step ?? ''}
       data-queries={layout.visibleQueries}
@@ -105,6 +109,13 @@ export function moveCrosshair(event: KeyboardEvent, store: Store, model: MapMode
   store.cursor.set({ query, key });
   reveal(store, model, { query, key });
 }
+
+/** What is said where there is no weight. */
+export const MASKED: Readonly<Record<Exclude<Mask, false>, { tag: string; sentence: string }>> = {
+  causal: { tag: 'causal: no weight', sentence: 'causal, no weight possible' },
+  padding: { tag: 'padding: no weight', sentence: 'padding, no weight possible' },
+  hidden: { tag: 'hidden', sentence: 'hidden, its weight given to the others of the row' },
+};
 
 /** The lines through the crosshair's cell, a frame around it, and the tag with its value. */
 export function Crosshair(props: {
@@ -173,7 +184,7 @@ export function Crosshair(props: {
           <b>
             {said ??
               (reading?.masked
-                ? `${reading.masked}: no weight`
+                ? MASKED[reading.masked].tag
                 : reading && formatWeight(reading.weight, reading.tiny))}
           </b>
           {pool && <span class="tag-note"> exact cell</span>}
@@ -278,7 +289,7 @@ export function Announcer({ model }: { model: MapModel }): JSX.Element {
         `query ${cell.query} ${labelAt(model.queryTokens.peek(), cell.query)}, ` +
           `key ${cell.key} ${labelAt(model.keyTokens.peek(), cell.key)}, ` +
           (masked
-            ? `${masked}, no weight possible`
+            ? MASKED[masked].sentence
             : `weight ${formatWeight(weight, tiny)}, rank ${rankOf(map, cell, keys)} of ${keys}`),
       );
     }, ANNOUNCE_MS);

@@ -10,7 +10,7 @@ import { createMapModel } from './mapmodel';
 import { Pins } from './pins';
 import { MapProblem } from './states';
 import { TextStrip } from './textstrip';
-import { ViewBar } from './viewbar';
+import { PoolNote, SaidLine, ViewBar } from './viewbar';
 
 export function MapView(): JSX.Element {
   const store = useStore();
@@ -27,12 +27,14 @@ export function MapView(): JSX.Element {
   return (
     <section class="view" aria-label="Map">
       <ViewBar model={model} />
+      <SaidLine />
       <div class="map-pane" ref={pane}>
         <Profiles model={model} />
         <ColumnLabels model={model} />
         <RowLabels model={model} />
         <MapCanvas model={model} />
         <MaskNote model={model} />
+        <PoolNote model={model} />
         {status !== 'error' && <Pins model={model} />}
         {status !== 'error' && <Crosshair model={model} />}
         <LoadingTag />
@@ -51,14 +53,17 @@ function LoadingTag(): JSX.Element | null {
   const { slow } = store.maps.state.value;
   const { run, layer, example } = store.selection;
   if (!layer.value || (!slow && !run.value?.thumbnailsOnly)) return null;
-  const tiles = store.atlases.tiles(layer.value.name, example.value);
+  const { aggregate } = store.selection;
+  const tiles = aggregate.value ? undefined : store.atlases.tiles(layer.value.name, example.value);
   const size = tiles && !tiles.problem ? `${tiles.rows} × ${tiles.columns}` : null;
   if (!slow) {
     return (
       <div class="loading-tag">{size ? `${size} thumbnail, maxima of the map` : 'No map'}</div>
     );
   }
-  const loading = `Loading ${layer.value.queries} × ${layer.value.keys}`;
+  const loading = aggregate.value
+    ? `${aggregate.value.name}: reading its maps`
+    : `Loading ${layer.value.queries} × ${layer.value.keys}`;
   return (
     <div class="loading-tag" role="status">
       {size ? `Preview ${size}. ${loading}` : loading}

@@ -8,6 +8,8 @@ export interface Option {
   /** What is searched and shown. */
   readonly label: string;
   readonly detail?: string;
+  /** Why it cannot be picked. */
+  readonly unavailable?: string | null;
 }
 
 interface PickerProps {
@@ -123,7 +125,7 @@ function PickerList(props: ListProps): JSX.Element {
     } else if (event.key === 'Enter' || (event.key === ' ' && !filtered)) {
       event.preventDefault();
       const option = found[shown];
-      if (option) onPick(option.value);
+      if (option && !option.unavailable) onPick(option.value);
     } else {
       const to = { ArrowDown: shown + 1, ArrowUp: shown - 1, Home: 0, End: found.length - 1 }[
         event.key
@@ -165,14 +167,19 @@ function PickerList(props: ListProps): JSX.Element {
             role="option"
             data-value={option.value}
             aria-selected={option.value === props.value}
+            aria-disabled={Boolean(option.unavailable)}
             class={`picker-option ${i === shown ? 'active' : ''}`}
             onPointerMove={() => setActive(i)}
-            onClick={() => onPick(option.value)}
+            onClick={() => {
+              if (!option.unavailable) onPick(option.value);
+            }}
           >
             <span class="picker-label">
               <bdi>{option.label}</bdi>
             </span>
-            {option.detail && <span class="picker-detail">{option.detail}</span>}
+            {(option.unavailable ?? option.detail) && (
+              <span class="picker-detail">{option.unavailable ?? option.detail}</span>
+            )}
           </div>
         ))}
       </div>

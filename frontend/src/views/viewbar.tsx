@@ -4,8 +4,9 @@ import { prepare } from '../render/map';
 import { maxZoom } from '../render/layout';
 import { LOG_FLOOR, position, rowMaximum } from '../render/scale';
 import { readCell } from '../state/cursor';
+import { plural } from '../state/format';
 import { useStore } from '../state/store';
-import { SCALES, type Mode, type Scale } from '../state/url';
+import { COLORS, SCALES, type Colors, type Hide, type Mode, type Scale } from '../state/url';
 import { ExportMenu } from './export';
 import { useDpr, usePalette } from './hooks';
 import { Icon } from './icons';
@@ -19,6 +20,12 @@ const SCALE_NAMES: Readonly<Record<Scale, string>> = {
   log: 'Log',
   row: 'Per row',
 };
+/** Fixed: the same for all steps and heads. */
+const RANGES: Readonly<Record<Scale, string>> = {
+  linear: '0–1 fixed',
+  log: '.001–1 fixed',
+  row: '0–row maximum',
+};
 const SCALE_DETAILS: Readonly<Record<Scale, string>> = {
   linear: '0 to 1',
   log: '0.001 to 1',
@@ -27,21 +34,15 @@ const SCALE_DETAILS: Readonly<Record<Scale, string>> = {
 
 export function ViewBar({ model }: { model: MapModel }): JSX.Element {
   const store = useStore();
-  const scale = store.view.scale.value;
-  const layout = model.layout.value;
   const layer = store.selection.layer.value;
   const { map } = store.maps.state.value;
   const padded = map
     ? map.queryLength < map.queries || map.keyLength < map.keys
     : layer?.examples.some((e) => e.queryLength < layer.queries || e.keyLength < layer.keys);
-  const pooled = map && layout && (layout.poolQueries > 1 || layout.poolKeys > 1);
   return (
     <div class="bar viewbar">
       <ModeTabs />
       <ScalePicker />
-      <span class="bar-fact">
-        Range <b>{scale === 'row' ? '0–row maximum' : '0–1 fixed'}</b>
-      </span>
       {padded && (
         <Picker
           caption="Padding"
@@ -54,11 +55,7 @@ export function ViewBar({ model }: { model: MapModel }): JSX.Element {
           onPick={(value) => (store.view.padding.value = value === 'shown')}
         />
       )}
-      {pooled && (
-        <span class="bar-fact" data-testid="pooled">
-          {layout.poolQueries} × {layout.poolKeys} tokens per pixel, maximum
-        </span>
-      )}
+      <HidePicker />
       <div class="spring" />
       <ExportMenu model={model} />
       <ZoomButtons model={model} />
@@ -101,7 +98,71 @@ export function ScalePicker(): JSX.Element {
       value={scale.value}
       options={SCALES.map((s) => ({ value: s, label: SCALE_NAMES[s], detail: SCALE_DETAILS[s] }))}
       onPick={(value) => (scale.value = value as Scale)}
+    >
+      {SCALE_NAMES[scale.value]} <span class="picker-range">{RANGES[scale.value]}</span>
+    </Picker>
+  );
+}
+
+/** Says in the map's pane that its pixels are not single cells. */
+export function PoolNote({ model }: { model: MapModel }): JSX.Element | null {
+  const layout = model.layout.value;
+  if (!layout || (layout.poolQueries === 1 && layout.poolKeys === 1)) return null;
+  return (
+    <span class="pool-note" data-testid="pooled">
+      {layout.poolQueries} × {layout.poolKeys} tokens per pixel, maximum
+    </span>
+  );
+}
+
+/** Keys to leave out: a sink or special tokens can hide everything else. */
+export function HidePicker(): JSX.Element {
+  const { view, masks } = useStore();
+  const special = masks.special.value;
+  const none = special.length === 0 ? 'No special tokens in this example' : null;
+  return (
+    <Picker
+      caption="Hide"
+      testId="hide-picker"
+      value={view.hide.value}
+      options={[
+        { value: 'none', label: 'nothing' },
+        { value: 'first', label: 'first key', detail: 'where sinks are' },
+        {
+          value: 'special',
+          label: 'special tokens',
+          detail: plural(special.length, 'key'),
+          unavailable: none,
+        },
+        { value: 'both', label: 'first key and special tokens', unavailable: none },
+      ]}
+      onPick={(value) => (view.hide.value = value as Hide)}
     />
+  );
+}
+
+const COLOR_NAMES: Readonly<Record<Colors, string>> = {
+  ink: 'Ink',
+  cividis: 'Cividis',
+  viridis: 'Viridis',
+  greys: 'Greys',
+};
+
+/** What is on screen, where it is not a head's map as it was recorded. */
+export function SaidLine(): JSX.Element | null {
+  const { selection, masks } = useStore();
+  const aggregate = selection.aggregate.value;
+  const said = masks.said.value;
+  if (!aggregate && !said) return null;
+  return (
+    <p class="said-line">
+      {aggregate && (
+        <span data-testid="aggregate" title={aggregate.about}>
+          <b>{aggregate.name}</b> {aggregate.about}
+        </span>
+      )}
+      {said && <span data-testid="masked">{said}</span>}
+    </p>
   );
 }
 
@@ -189,23 +250,29 @@ function ColorBar({ model }: { model: MapModel }): JSX.Element {
     const most = rowMaximum(map.weights, cell.query * map.keys, model.region.value.keys);
     if (Number.isFinite(weight)) marker = position(scale, weight, most) * 100;
   }
+  const { colors } = store.view;
   return (
-    <div
-      class="colorbar"
-      role="img"
-      aria-label={`Colours: ${SCALE_NAMES[scale]}, ${SCALE_DETAILS[scale]}`}
+    <Picker
+      caption=""
+      testId="colors-picker"
+      align="right"
+      title={`Colours: ${COLOR_NAMES[colors.value]}, ${SCALE_NAMES[scale]}, ${SCALE_DETAILS[scale]}`}
+      value={colors.value}
+      options={COLORS.map((name) => ({ value: name, label: COLOR_NAMES[name] }))}
+      onPick={(value) => (colors.value = value as Colors)}
     >
-      <span class="bar-note">weight</span>
-      <span class="colorbar-end">
-        {scale === 'log' ? String(LOG_FLOOR).replace(/^0/, '') : '0'}
+      <span class="colorbar">
+        <span class="colorbar-end">
+          {scale === 'log' ? String(LOG_FLOOR).replace(/^0/, '') : '0'}
+        </span>
+        <span class="colorbar-ramp">
+          {outOfRange && <i class="clip low" title="Weights below 0 are in this record" />}
+          <canvas ref={canvas} />
+          {outOfRange && <i class="clip high" title="Weights above 1 are in this record" />}
+          {marker !== null && <i class="colorbar-marker" style={style({ left: `${marker}%` })} />}
+        </span>
+        <span class="colorbar-end">{scale === 'row' ? 'max' : '1'}</span>
       </span>
-      <span class="colorbar-ramp">
-        {outOfRange && <i class="clip low" title="Weights below 0 are in this record" />}
-        <canvas ref={canvas} />
-        {outOfRange && <i class="clip high" title="Weights above 1 are in this record" />}
-        {marker !== null && <i class="colorbar-marker" style={style({ left: `${marker}%` })} />}
-      </span>
-      <span class="colorbar-end">{scale === 'row' ? 'max' : '1'}</span>
-    </div>
+    </Picker>
   );
 }
