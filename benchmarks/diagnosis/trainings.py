@@ -236,6 +236,43 @@ def counted(rng: np.random.Generator, seeds: int, examples: int, step: int) -> B
     return source, np.broadcast_to(most, source.shape).astype(np.int32)
 
 
+def reordered(rng: np.random.Generator, seeds: int, examples: int, step: int) -> Batch:
+    """As `copied`, but the target has the source's four quarters in another order, as dates have.
+
+    No target token is where the diagonal is.
+    """
+    source, targets = copied(rng, seeds, examples, step)
+    quarters = np.split(targets, 4, -1)
+    return source, np.concatenate([quarters[i] for i in (2, 3, 1, 0)], -1)
+
+
+def reordered_until(rng: np.random.Generator, seeds: int, examples: int, step: int) -> Batch:
+    """As `reordered`; but from step 350 on each source comes with the target of another."""
+    source, targets = reordered(rng, seeds, examples, step)
+    return source, targets if step < 350 else np.roll(targets, 1, axis=1)
+
+
+_TRIGGERS = 2
+_FOLLOWERS = np.random.default_rng(7).dirichlet(np.full(VOCABULARY, 0.1), VOCABULARY).cumsum(-1)
+
+
+def backcopied(rng: np.random.Generator, seeds: int, examples: int, step: int) -> Batch:
+    """Bigrams; but a trigger is followed by the token before it, and 0 begins each text.
+
+    Attention is needed after a trigger only; everywhere else it wants a place to rest, and the
+    first token becomes one: Guo et al. 2024, "Active-Dormant Attention Heads", arXiv 2410.13835.
+    """
+    tokens = np.zeros((seeds, examples, LENGTH + 1), np.int32)
+    for t in range(1, LENGTH + 1):
+        last = tokens[..., t - 1]
+        drawn = (rng.random((seeds, examples, 1)) > _FOLLOWERS[last]).sum(-1)
+        copies = (t > 2) & (last >= VOCABULARY - _TRIGGERS)
+        tokens[..., t] = np.where(
+            copies, tokens[..., max(t - 2, 0)], np.clip(drawn, 1, VOCABULARY - 1)
+        )
+    return tokens[..., :-1], tokens[..., 1:]
+
+
 _LANGUAGE = {"vocabulary": VOCABULARY, "length": LENGTH}
 _TRANSLATION = {"vocabulary": VOCABULARY, "length": 16}
 
@@ -257,6 +294,17 @@ TRAININGS = {
         600,
         15,
         lambda step: 1e-3,
+        causal=True,
+        inputs_as_tokens=True,
+        options=_LANGUAGE,
+    ),
+    "language model of backward copies, healthy": Training(
+        AttentionOnly,
+        backcopied,
+        1200,
+        30,
+        lambda step: 1e-2,
+        expected=frozenset({"sink_emerged"}),
         causal=True,
         inputs_as_tokens=True,
         options=_LANGUAGE,
@@ -289,6 +337,25 @@ TRAININGS = {
         15,
         lambda step: 1e-2 if step < 350 else 1e-1,
         expected=frozenset({"diagonal_formed", "diagonal_lost"}),
+        allowed=frozenset({"entropy_collapse", "sink_emerged", "head_dead"}),
+        options=_TRANSLATION,
+    ),
+    "seq2seq that reorders, healthy": Training(
+        Translator,
+        reordered,
+        600,
+        15,
+        lambda step: 1e-2,
+        expected=frozenset({"alignment_formed"}),
+        options=_TRANSLATION,
+    ),
+    "seq2seq that reorders, alignment destroyed": Training(
+        Translator,
+        reordered_until,
+        600,
+        15,
+        lambda step: 1e-2 if step < 350 else 1e-1,
+        expected=frozenset({"alignment_formed", "alignment_lost"}),
         allowed=frozenset({"entropy_collapse", "sink_emerged", "head_dead"}),
         options=_TRANSLATION,
     ),

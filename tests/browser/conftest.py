@@ -84,3 +84,22 @@ def demo_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # The demo itself fails when the RNN gets less than 98 % of the held-out dates right.
     assert done.returncode == 0, done.stdout[-4000:]
     return logdir
+
+
+@pytest.fixture(scope="session")
+def diagnosis_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small trainings in which an alignment forms and is destroyed, and induction heads form.
+
+    `DIAGNOSIS_LOG` names one that is there already.
+    """
+    if given := os.environ.get("DIAGNOSIS_LOG"):
+        return Path(given)
+    logdir = tmp_path_factory.mktemp("diagnosis")
+    trainings = ("seq2seq that reorders, alignment destroyed", "induction")
+    subprocess.run(
+        [sys.executable, ROOT / "benchmarks/diagnosis/logs.py", logdir, *trainings],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        check=True,
+        stdout=subprocess.PIPE,
+    )
+    return logdir

@@ -1,6 +1,8 @@
 import {
   AtlasHeader,
+  EventsResponse,
   ExamplesResponse,
+  FailuresResponse,
   MapHeader,
   MetricsResponse,
   RunsResponse,
@@ -8,7 +10,16 @@ import {
 } from '../gen/attention';
 import { crc32, hex32 } from './crc32';
 import { inflateRaw, UnreadableData } from './inflate';
-import type { AttentionMap, Catalog, ExampleInfo, LayerInfo, LayerMetrics, Tiles } from './model';
+import type {
+  AttentionMap,
+  Catalog,
+  ExampleInfo,
+  FailureInfo,
+  LayerInfo,
+  LayerMetrics,
+  RunEvents,
+  Tiles,
+} from './model';
 import { splitParts, type Part } from './parts';
 import { BYTES_PER_WEIGHT, decodeWeights, type CodeTableValues } from './weights';
 
@@ -118,6 +129,10 @@ export async function fetchMetrics(
   };
 }
 
+export async function fetchEvents(run: string, signal?: AbortSignal): Promise<RunEvents> {
+  return EventsResponse.decode(await bytes(await get('events', { run }, signal)));
+}
+
 export interface MapRequest {
   readonly run: string;
   readonly layer: string;
@@ -195,6 +210,15 @@ async function decodeMap(part: Part, tables: Tables): Promise<AttentionMap> {
     outOfRange: header.outOfRange,
     weights: decodeWeights(frame, header.encoding, count, tables.get(header.codeTable)),
   };
+}
+
+export async function fetchFailures(
+  request: MapRequest,
+  signal?: AbortSignal,
+): Promise<readonly FailureInfo[]> {
+  const { generation, ...parameters } = request;
+  const response = await get('failures', { ...parameters, v: generation }, signal);
+  return FailuresResponse.decode(await bytes(response)).failures;
 }
 
 export interface AtlasRequest {

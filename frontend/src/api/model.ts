@@ -72,3 +72,31 @@ export interface LayerMetrics {
   /** By name, each [steps, examples, heads] row-major. */
   readonly series: ReadonlyMap<string, Float32Array>;
 }
+
+/** Something that happened to a head over the training. */
+export interface EventInfo {
+  readonly kind: string;
+  readonly layer: string;
+  readonly head: number;
+  /** Of the first record that shows it. */
+  readonly step: number;
+  readonly confirmedStep: number;
+  readonly metric: string;
+  readonly value: number;
+  /** A sentence for a person. */
+  readonly message: string;
+}
+
+export interface RunEvents {
+  readonly events: readonly EventInfo[];
+  readonly problems: readonly string[];
+}
+
+/** What is wrong with one map as an alignment; the ends are one past the last. */
+export interface FailureInfo {
+  readonly kind: string;
+  readonly firstQuery: number;
+  readonly endQuery: number;
+  readonly firstKey: number;
+  readonly endKey: number;
+}

@@ -78,3 +78,22 @@ export function shortNames(names: readonly string[]): string[] | null {
   const alike = split.every((match) => match?.[1] === first[1] && match?.[3] === first[3]);
   return alike ? split.map((match) => `L${match?.[2] ?? ''}`) : null;
 }
+
+const ABBREVIATED: Readonly<Record<LayerKind, string>> = {
+  cross: 'cross ',
+  decoder: 'dec ',
+  encoder: 'enc ',
+  other: '',
+};
+
+/** A head in a few characters, for marks: `cross L0 H2`, `L8 H3`, `H1` where there is one layer. */
+export function shortHead(layers: readonly LayerInfo[], layer: string, head: number): string {
+  if (layers.reduce((sum, l) => sum + l.heads, 0) <= 1) return '';
+  if (layers.length === 1) return `H${head}`;
+  const kinds = new Set(layers.map((l) => kindOf(l.name)));
+  const kind = kinds.size > 1 ? ABBREVIATED[kindOf(layer)] : '';
+  const number = /(\d+)\D*$/.exec(layer)?.[1];
+  const name =
+    number === undefined ? (layer.split('/').at(-1) ?? layer).slice(0, 16) : `L${number}`;
+  return `${kind}${name} H${head}`;
+}

@@ -1,12 +1,13 @@
-import { computed, effect, signal, type ReadonlySignal, type Signal } from '@preact/signals';
+import { batch, computed, effect, signal, type ReadonlySignal, type Signal } from '@preact/signals';
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
-import type { ExampleInfo, LayerInfo } from '../api/model';
+import type { EventInfo, ExampleInfo, LayerInfo } from '../api/model';
 import type { AggregateKind } from './aggregate';
 import { createAtlases, type Atlases } from './atlases';
 import { watchCatalog, type CatalogWatch } from './catalog';
 import { createCompare, type Compare } from './compare';
 import { createCursor, type Cursor } from './cursor';
+import { createEvents, neighbour, type Events } from './events';
 import { createExamples } from './examples';
 import type { Host } from './host';
 import { anyLive, looksLive } from './live';
@@ -33,6 +34,7 @@ export interface Store {
   readonly links: Links;
   readonly atlases: Atlases;
   readonly metrics: Metrics;
+  readonly events: Events;
   readonly cursor: Cursor;
   readonly playback: Playback;
   readonly dark: ReadonlySignal<boolean>;
@@ -51,6 +53,10 @@ export interface Store {
   selectLayer(name: string): void;
   selectHead(layer: string, head: number): void;
   selectAggregate(kind: AggregateKind): void;
+  /** To the first record that shows an event, and to the head that it happened to. */
+  goToEvent(event: EventInfo): void;
+  /** To the next (1) or the previous (-1) event that is shown; false when there is none. */
+  moveEvent(by: 1 | -1): boolean;
   selectExample(example: number): void;
   moveHead(by: number): void;
   moveLayer(by: number): void;
@@ -91,6 +97,7 @@ export function createStore(host: Host): Store {
   );
   const compare = createCompare(catalog.catalog, selection, view, masks);
   const links = createLinks(catalog.catalog, selection, view, maps, cursor, masks);
+  const events = createEvents(selection, visible);
   const live = computed(() => {
     const layer = selection.layer.value;
     return layer !== null && looksLive(layer, now.value, catalog.grewAt.value);
@@ -136,6 +143,17 @@ export function createStore(host: Host): Store {
     if (step !== undefined) goToStep(step);
   }
 
+  function goToEvent(event: EventInfo): void {
+    playback.stop();
+    batch(() => {
+      view.layer.value = event.layer;
+      view.head.value = event.head;
+      view.aggregate.value = null;
+      goToStep(event.step);
+    });
+    settle();
+  }
+
   function selectLayer(name: string): void {
     view.layer.value = name;
   }
@@ -151,6 +169,7 @@ export function createStore(host: Host): Store {
     links,
     atlases: createAtlases(catalog.catalog, selection, visible),
     metrics: createMetrics(selection, view),
+    events,
     cursor,
     playback,
     dark,
@@ -188,6 +207,14 @@ export function createStore(host: Host): Store {
     },
     selectAggregate(kind) {
       view.aggregate.value = kind;
+    },
+    goToEvent,
+    moveEvent(by) {
+      const layer = selection.layer.peek()?.name ?? '';
+      const at = { step: selection.step.peek() ?? 0, layer, head: selection.head.peek() };
+      const event = neighbour(events.shown.peek(), at, by);
+      if (event) goToEvent(event);
+      return event !== undefined;
     },
     selectExample(example) {
       view.example.value = example;

@@ -13,7 +13,7 @@ export const HIDES = ['none', 'first', 'special', 'both'] as const;
 export type Hide = (typeof HIDES)[number];
 export const COLORS = ['ink', 'cividis', 'viridis', 'greys'] as const;
 export type Colors = (typeof COLORS)[number];
-export const PANES = ['heads', 'examples'] as const;
+export const PANES = ['heads', 'examples', 'events'] as const;
 export type Pane = (typeof PANES)[number];
 
 export const MODES = ['map', 'links', 'compare'] as const;

@@ -72,7 +72,7 @@ function Bare({ body }: { body: JSX.Element }): JSX.Element {
 function useLeftWidth(narrow: boolean): number {
   const store = useStore();
   const least = narrow ? LEFT_NARROW : LEFT;
-  if (store.selection.pane.value === 'examples') return least;
+  if (store.selection.pane.value !== 'heads') return least;
   const layers = store.selection.run.value?.layers ?? [];
   const heads = Math.max(1, ...layers.map((layer) => layer.heads));
   const most = narrow ? LEFT_MOST_NARROW : LEFT_MOST;

@@ -72,6 +72,7 @@ function Transport(): JSX.Element {
       <RecordFacts />
       <div class="spring" />
       <NewSteps />
+      <EventSteps />
       <Picker
         caption="Speed"
         testId="speed"
@@ -211,6 +212,37 @@ function RecordFacts(): JSX.Element | null {
         </span>
       )}
     </>
+  );
+}
+
+/** From one event to the next; not there where there are none. */
+function EventSteps(): JSX.Element | null {
+  const store = useStore();
+  if (store.events.shown.value.length === 0) return null;
+  return (
+    <div class="event-step-buttons" role="group" aria-label="Events">
+      <button
+        type="button"
+        class="icon-button"
+        data-testid="event-prev"
+        aria-label="Previous event"
+        title="Previous event ([)"
+        onClick={() => store.moveEvent(-1)}
+      >
+        <Icon name="prev" size={18} />
+      </button>
+      <span>Event</span>
+      <button
+        type="button"
+        class="icon-button"
+        data-testid="event-next"
+        aria-label="Next event"
+        title="Next event (])"
+        onClick={() => store.moveEvent(1)}
+      >
+        <Icon name="next" size={18} />
+      </button>
+    </div>
   );
 }
 

@@ -3,6 +3,7 @@ import { useRef } from 'preact/hooks';
 import type { LayerInfo } from '../api/model';
 import { groupLayers, shortNames, type LayerGroup } from '../state/groups';
 import { useStore } from '../state/store';
+import { EventBadge, eventWords } from './eventmarks';
 import { Thumbnail } from './thumbnail';
 
 export const THUMB = 32;
@@ -85,6 +86,10 @@ function LayerRow({ layer, short }: { layer: LayerInfo; short: string | null }):
       <span class="heads-tiles">
         {Array.from({ length: layer.heads }, (_, head) => {
           const selected = selectedLayer && store.selection.head.value === head;
+          const events = store.events.of(layer.name, head);
+          const name = [`${layer.name}, head ${head}`, eventWords(events)]
+            .filter(Boolean)
+            .join(': ');
           return (
             <button
               key={head}
@@ -93,13 +98,14 @@ function LayerRow({ layer, short }: { layer: LayerInfo; short: string | null }):
               class="heads-cell"
               tabIndex={selected ? 0 : -1}
               aria-selected={selected}
-              aria-label={`${layer.name}, head ${head}`}
-              title={`${layer.name}, head ${head}`}
+              aria-label={name}
+              title={name}
               data-layer={layer.name}
               data-head={head}
               onClick={() => store.selectHead(layer.name, head)}
             >
               <Thumbnail tiles={tiles} head={head} width={THUMB} height={THUMB} />
+              <EventBadge events={events} step={store.selection.step.value} />
             </button>
           );
         })}

@@ -94,6 +94,12 @@ export const SHORTCUTS: readonly ShortcutGroup[] = [
         run: (store) => store.playback.toggle(),
       },
       {
+        keys: ['[', ']'],
+        does: 'previous, next event',
+        match: (event) => event.key === '[' || event.key === ']',
+        run: (store, event) => store.moveEvent(event.key === '[' ? -1 : 1),
+      },
+      {
         keys: ['G'],
         does: 'type a step',
         match: plain('g'),

@@ -5,6 +5,7 @@ import { metricTitle, plural } from '../state/format';
 import { useStore } from '../state/store';
 import { runningText } from '../state/tokens';
 import type { Pane } from '../state/url';
+import { EventList } from './eventlist';
 import { Heads } from './heads';
 import { Thumbnail } from './thumbnail';
 
@@ -38,6 +39,7 @@ export function LeftPane(): JSX.Element {
         <div class="tabs" role="tablist">
           <Tab pane="heads" label="Heads" />
           <Tab pane="examples" label="Examples" />
+          <Tab pane="events" label="Events" />
         </div>
         {pane.value === 'heads' && layers.length > 0 && (
           <span class="bar-note" title="Layers × heads">
@@ -50,7 +52,13 @@ export function LeftPane(): JSX.Element {
         )}
       </div>
       <div class="left-body" role="tabpanel" aria-label={pane.value}>
-        {pane.value === 'heads' ? <Heads /> : <Examples />}
+        {pane.value === 'heads' ? (
+          <Heads />
+        ) : pane.value === 'events' ? (
+          <EventList />
+        ) : (
+          <Examples />
+        )}
         {store.atlases.problem.value && (
           <p class="pane-problem">Thumbnails: {store.atlases.problem.value}</p>
         )}

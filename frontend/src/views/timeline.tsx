@@ -13,6 +13,7 @@ import {
 import { formatMetric, formatStep, metricTitle, plural } from '../state/format';
 import type { SideName } from '../state/compare';
 import { useStore } from '../state/store';
+import { EventLines, EventMarks } from './eventmarks';
 import { LOW, useDpr, useMedia, usePalette, useSize } from './hooks';
 import { Picker } from './picker';
 import { style } from './style';
@@ -21,6 +22,7 @@ const STRIPS = 4;
 const STRIPS_LOW = 2;
 const AXIS_HEIGHT = 26;
 const STRIP_HEIGHT = 16;
+const EVENTS_HEIGHT = 20;
 
 /** What a metric's extremes mean, where its name tells. */
 const MEANING: Readonly<Record<string, string>> = {
@@ -50,13 +52,14 @@ export function Timeline(): JSX.Element {
       : metrics.at(name, step, selection.example.value, selection.head.value);
   const curveHeight = Math.max(
     32,
-    size.height - AXIS_HEIGHT - strips.length * (STRIP_HEIGHT + 4) - 12,
+    size.height - EVENTS_HEIGHT - AXIS_HEIGHT - strips.length * (STRIP_HEIGHT + 4) - 12,
   );
   const fresh = store.newSteps.value;
 
   return (
     <div class="timeline">
       <div class="gutter">
+        <EventCount />
         <div class="gutter-curve" style={style({ height: curveHeight })}>
           {curve ? (
             <>
@@ -97,6 +100,7 @@ export function Timeline(): JSX.Element {
         </div>
       </div>
       <div class="tracks" ref={area}>
+        {size.width > 0 && <EventMarks axis={axis} />}
         {size.width > 0 && (
           <Slider axis={axis}>
             <Curve axis={axis} height={curveHeight} name={curve} />
@@ -104,6 +108,7 @@ export function Timeline(): JSX.Element {
               <Strip key={name} axis={axis} name={name} />
             ))}
             <Axis axis={axis} />
+            <EventLines axis={axis} />
             {view.mode.value === 'compare' && (
               <>
                 <SideLine axis={axis} name="b" />
@@ -114,6 +119,32 @@ export function Timeline(): JSX.Element {
           </Slider>
         )}
       </div>
+    </div>
+  );
+}
+
+/** How many events the row beside it shows; opens their list. */
+function EventCount(): JSX.Element {
+  const store = useStore();
+  const { all, shown } = store.events;
+  return (
+    <div class="gutter-row events-row">
+      <button
+        type="button"
+        data-testid="event-count"
+        title="List of events"
+        onClick={() => {
+          store.view.pane.value = 'events';
+          store.drawerOpen.value = true;
+        }}
+      >
+        <span>Events</span>
+        <span>
+          {shown.value.length < all.value.length
+            ? `${shown.value.length.toLocaleString('en')} of ${all.value.length.toLocaleString('en')}`
+            : all.value.length.toLocaleString('en')}
+        </span>
+      </button>
     </div>
   );
 }
