@@ -19,7 +19,7 @@ import { createPlayback, type Playback } from './playback';
 import { createSelection, type Selection } from './selection';
 import { move, nearestIndex } from './steps';
 import { syncWithAddress } from './sync';
-import type { Mode } from './url';
+import type { Cell, Mode } from './url';
 import { createView, type View } from './view';
 
 /** Everything the views read, and every way they change it. */
@@ -43,6 +43,8 @@ export interface Store {
   readonly live: ReadonlySignal<boolean>;
   /** Steps recorded since the person last was at the end. */
   readonly newSteps: ReadonlySignal<readonly number[]>;
+  /** Where the lens stays while one points into it; it follows the crosshair otherwise. */
+  readonly lensHeld: Signal<Cell | null>;
   readonly keysOpen: Signal<boolean>;
   /** The left pane, where the window is too narrow for it to stay. */
   readonly drawerOpen: Signal<boolean>;
@@ -176,6 +178,7 @@ export function createStore(host: Host): Store {
     now,
     live,
     newSteps,
+    lensHeld: signal<Cell | null>(null),
     keysOpen: signal(false),
     drawerOpen: signal(false),
     goToIndex,

@@ -24,6 +24,7 @@ const full: ViewState = {
   colors: 'viridis',
   hide: 'both',
   padding: true,
+  lens: false,
   pane: 'heads',
   metric: 'max_weight',
   speed: 16,

@@ -57,6 +57,8 @@ export interface ViewState {
   readonly colors: Colors;
   readonly hide: Hide;
   readonly padding: boolean;
+  /** The neighbourhood of the crosshair enlarged, where cells are too small to be told apart. */
+  readonly lens: boolean;
   readonly pane: Pane | null;
   readonly metric: string | null;
   readonly speed: number;
@@ -95,6 +97,7 @@ export const DEFAULT_VIEW: ViewState = {
   colors: 'ink',
   hide: 'none',
   padding: false,
+  lens: true,
   pane: null,
   metric: null,
   speed: 4,
@@ -183,6 +186,7 @@ const FIELDS: { readonly [K in keyof ViewState]: Field<ViewState[K]> } = {
   colors: oneOf(COLORS),
   hide: oneOf(HIDES),
   padding: flag,
+  lens: flag,
   pane: orNull(oneOf(PANES)),
   metric: text,
   speed: oneOfNumbers(SPEEDS),

@@ -83,6 +83,9 @@ function Explorer(): JSX.Element {
   const store = useStore();
   const narrow = useMedia(NARROW);
   const left = useLeftWidth(narrow);
+  // Of the map's pane; the inspector reads from it how large the cells are.
+  const size = useSignal({ width: 0, height: 0, dpr: 1 });
+  const model = useMemo(() => createMapModel(store, size), [store, size]);
   const mode = store.view.mode.value;
   const comparing = mode === 'compare';
   return (
@@ -91,8 +94,14 @@ function Explorer(): JSX.Element {
       <Banners />
       <div class={`stage ${comparing ? 'wide' : ''}`}>
         <LeftPane />
-        {mode === 'compare' ? <CompareView /> : mode === 'links' ? <LinksView /> : <MapView />}
-        {!narrow && !comparing && <SideInspector />}
+        {mode === 'compare' ? (
+          <CompareView />
+        ) : mode === 'links' ? (
+          <LinksView />
+        ) : (
+          <MapView size={size} model={model} />
+        )}
+        {!narrow && !comparing && <Inspector model={model} />}
       </div>
       <Dock />
       <KeySheet />
@@ -107,12 +116,4 @@ function PlayState({ playing }: { playing: boolean }): JSX.Element {
       {playing ? 'Playing' : ''}
     </span>
   );
-}
-
-/** The inspector needs tokens and lengths, not the layout: its model has no size. */
-function SideInspector(): JSX.Element {
-  const store = useStore();
-  const size = useSignal({ width: 0, height: 0, dpr: 1 });
-  const model = useMemo(() => createMapModel(store, size), [store, size]);
-  return <Inspector model={model} />;
 }

@@ -9,6 +9,7 @@ import type { Cell } from '../state/url';
 import { Checks } from './checks';
 import { useOutside, usePalette } from './hooks';
 import { Icon } from './icons';
+import { Lens } from './lens';
 import { MASKED } from './mapcanvas';
 import { labelAt, type MapModel } from './mapmodel';
 import { PinnedTokens } from './pins';
@@ -22,6 +23,7 @@ export function Inspector({ model }: { model: MapModel }): JSX.Element {
   const cell = store.cursor.cell.value;
   return (
     <aside class="inspector" aria-label="Inspector">
+      <Lens model={model} />
       <PinnedTokens model={model} />
       <section>
         <h3 class="caption">Cell</h3>

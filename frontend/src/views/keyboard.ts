@@ -173,6 +173,12 @@ export const SHORTCUTS: readonly ShortcutGroup[] = [
         run: (store, event) => pin(store, event.shiftKey ? 'key' : 'query'),
       },
       {
+        keys: ['Z'],
+        does: 'the lens, where cells are small',
+        match: plain('z'),
+        run: ({ view }) => (view.lens.value = !view.lens.value),
+      },
+      {
         keys: ['+', '−', '0'],
         does: 'zoom in, out, show the whole map',
         match: (event) => event.key in ZOOM_BUTTONS && !event.altKey,

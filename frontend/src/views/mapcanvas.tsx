@@ -166,7 +166,7 @@ export function Crosshair(props: {
           style={style({ left: x, top: y, width: layout.cellWidth, height: layout.cellHeight })}
         />
       )}
-      {shown && (said ?? reading) && (
+      {shown && said !== '' && (said ?? reading) && (
         <div
           class="tag"
           style={style({

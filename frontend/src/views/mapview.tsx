@@ -1,26 +1,30 @@
-import { useSignal } from '@preact/signals';
+import type { Signal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useLayoutEffect, useMemo } from 'preact/hooks';
+import { useLayoutEffect } from 'preact/hooks';
 import { useStore } from '../state/store';
 import { ColumnLabels, RowLabels } from './axislabels';
-import { LOW, NARROW, useDpr, useMedia, useSize } from './hooks';
+import { LOW, NARROW, useDpr, useMedia, useSize, type Size } from './hooks';
 import { Readout } from './inspector';
 import { Announcer, Crosshair, MapCanvas, MaskNote, Profiles } from './mapcanvas';
-import { createMapModel } from './mapmodel';
+import { LensBox } from './lens';
+import type { MapModel } from './mapmodel';
 import { Pins } from './pins';
 import { MapProblem } from './states';
 import { TextStrip } from './textstrip';
 import { PoolNote, SaidLine, ViewBar } from './viewbar';
 
-export function MapView(): JSX.Element {
+export function MapView(props: {
+  /** Written here, read by the model. */
+  size: Signal<Size & { dpr: number }>;
+  model: MapModel;
+}): JSX.Element {
+  const { size, model } = props;
   const store = useStore();
   const [pane, measured] = useSize<HTMLDivElement>();
   const dpr = useDpr();
-  const size = useSignal({ ...measured, dpr });
   useLayoutEffect(() => {
     size.value = { ...measured, dpr };
   }, [measured, dpr, size]);
-  const model = useMemo(() => createMapModel(store, size), [store, size]);
   const narrow = useMedia(NARROW);
   const low = useMedia(LOW);
   const { status } = store.maps.state.value;
@@ -35,6 +39,7 @@ export function MapView(): JSX.Element {
         <MapCanvas model={model} />
         <MaskNote model={model} />
         <PoolNote model={model} />
+        <LensBox model={model} />
         {status !== 'error' && <Pins model={model} />}
         {status !== 'error' && <Crosshair model={model} />}
         <LoadingTag />
