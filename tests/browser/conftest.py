@@ -3,67 +3,30 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.browser.tab import TensorBoard
+from tests.tensorboard_process import TensorBoard, running_tensorboard
 
 ROOT = Path(__file__).resolve().parents[2]
-# TensorBoard's own plugins import TensorFlow where it is installed, which takes ten seconds.
-_WITHOUT_TENSORFLOW = (
-    "import sys; sys.modules['tensorflow'] = None; "
-    "from tensorboard.main import run_main; run_main()"
-)
 
 
 @pytest.fixture(scope="session")
 def start_tensorboard() -> Iterator[Callable[..., TensorBoard]]:
     """Starts TensorBoards; all of them end with the session."""
-    processes: list[subprocess.Popen[str]] = []
+    with ExitStack() as running:
 
-    def start(logdir: Path, *flags: str, tensorflow: bool = False) -> TensorBoard:
-        program = ["-m", "tensorboard.main"] if tensorflow else ["-c", _WITHOUT_TENSORFLOW]
-        process = subprocess.Popen(
-            [
-                *(sys.executable, *program, "--logdir", str(logdir)),
-                *("--port", "0", "--reload_interval", "1", *flags),
-            ],
-            env={**os.environ, "PYTHONWARNINGS": "default"},
-            text=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-        processes.append(process)
-        board = TensorBoard()
-        ready = threading.Event()
+        def start(logdir: Path, *flags: str, tensorflow: bool = False) -> TensorBoard:
+            return running.enter_context(
+                running_tensorboard("--logdir", str(logdir), *flags, tensorflow=tensorflow)
+            )
 
-        def follow() -> None:
-            assert process.stderr is not None
-            for line in process.stderr:
-                board.log.append(line)
-                if found := re.search(r"at (http://\S+/)", line):
-                    board.address = found[1]
-                    ready.set()
-            ready.set()
-
-        threading.Thread(target=follow, daemon=True).start()
-        assert ready.wait(60), "TensorBoard did not start within a minute."
-        assert board.address, "".join(board.log)
-        return board
-
-    yield start
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.wait()
-        if process.stderr is not None:
-            process.stderr.close()
+        yield start
 
 
 @pytest.fixture(scope="session")

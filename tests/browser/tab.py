@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from playwright.sync_api import FrameLocator, Page
 
+from tests.tensorboard_process import TensorBoard
 
-@dataclass
-class TensorBoard:
-    """A running TensorBoard.
-
-    Attributes:
-        address: Ends with a slash.
-        log: What it has printed so far.
-    """
-
-    address: str = ""
-    log: list[str] = field(default_factory=list)
+__all__ = ["Tab", "TensorBoard"]
 
 
 @dataclass

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import re
-import subprocess
-import sys
-import threading
-import time
-import urllib.request
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode
@@ -21,39 +13,13 @@ from numpy.typing import NDArray
 
 from tb_attention_plugin import AttentionWriter
 from tb_attention_plugin.store.record import AttentionRecord, RenderedImage
+from tests.tensorboard_process import TensorBoard, running_tensorboard
 
 # A red pixel.
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108020000009077"
     "53de0000000c4944415408d763f8cfc000000301010018dd8db00000000049454e44ae426082"
 )
-# TensorBoard's own plugins import TensorFlow where it is installed, which takes ten seconds.
-PROGRAM = (
-    "import sys; sys.modules['tensorflow'] = None\n"
-    "from tensorboard.main import run_main; run_main()"
-)
-
-
-@dataclass
-class Board:
-    address: str = ""
-    log: list[str] = field(default_factory=list[str])
-
-    def get(self, path: str, **headers: str) -> Any:
-        # A proxy of the environment is not meant for this machine itself.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        request = urllib.request.Request(self.address + path, headers=headers)
-        with opener.open(request, timeout=30) as response:
-            return response.read()
-
-    def json(self, path: str) -> Any:
-        return json.loads(self.get(path, Accept="application/json"))
-
-    def wait_for(self, ready: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 30
-        while not ready():
-            assert time.monotonic() < deadline, "".join(self.log)
-            time.sleep(0.1)
 
 
 def render(record: AttentionRecord) -> Iterable[RenderedImage]:
@@ -63,60 +29,30 @@ def render(record: AttentionRecord) -> Iterable[RenderedImage]:
 @pytest.fixture(scope="module")
 def board(
     tmp_path_factory: pytest.TempPathFactory, attention: Callable[..., NDArray[np.float32]]
-) -> Iterator[Board]:
+) -> Iterator[TensorBoard]:
     path = tmp_path_factory.mktemp("real")
     with AttentionWriter(path / "train", render_images=render) as writer:
         for step in range(23):
             writer.write("dec/cross", attention(2, 3, 5, 7, seed=step), step)
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-c", PROGRAM, "--logdir", str(path), "--load_fast=true"),
-            *("--port", "0", "--reload_interval", "1"),
-        ],
-        text=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    board, started = Board(), threading.Event()
-    stderr = process.stderr
-    assert stderr is not None
-
-    def follow() -> None:
-        for line in stderr:
-            board.log.append(line)
-            if found := re.search(r"at (http://\S+/)", line):
-                board.address = found[1]
-                started.set()
-        started.set()
-
-    thread = threading.Thread(target=follow)
-    thread.start()
-    try:
-        assert started.wait(60)
-        assert board.address, "".join(board.log)
+    with running_tensorboard("--logdir", str(path), "--load_fast=true") as board:
         yield board
-    finally:
-        process.terminate()
-        process.wait()
-        thread.join()
-        stderr.close()
 
 
-def test_the_tab_is_listed(board: Board) -> None:
+def test_the_tab_is_listed(board: TensorBoard) -> None:
     assert board.json("data/plugins_listing")["attention"]["enabled"] is True
     entry = board.get("data/plugin_entry.html?name=attention")
     assert b"plugin/attention/" in entry
     assert b"render" in board.get("data/plugin/attention/index.js")
 
 
-def test_every_step_is_there_not_a_sample(board: Board) -> None:
+def test_every_step_is_there_not_a_sample(board: TensorBoard) -> None:
     (run,) = board.json("data/plugin/attention/runs")["runs"]
     (layer,) = run["layers"]
     assert (run["name"], layer["name"]) == ("train", "dec/cross")
     assert layer["steps"] == list(range(23))
 
 
-def test_maps_and_thumbnails_are_served(board: Board) -> None:
+def test_maps_and_thumbnails_are_served(board: TensorBoard) -> None:
     query = {"run": "train", "layer": "dec/cross", "example": 1, "heads": "0,2", "steps": "3,17"}
     maps = board.get(f"data/plugin/attention/maps?{urlencode(query)}")
     atlas = board.get("data/plugin/attention/atlas?run=train&step=17&example=0,1")
@@ -124,7 +60,7 @@ def test_maps_and_thumbnails_are_served(board: Board) -> None:
     assert len(atlas) > 100
 
 
-def test_the_images_dashboard_has_our_images(board: Board) -> None:
+def test_the_images_dashboard_has_our_images(board: TensorBoard) -> None:
     def tags() -> Any:
         return board.json("data/plugin/images/tags")
 
@@ -136,12 +72,12 @@ def test_the_images_dashboard_has_our_images(board: Board) -> None:
     assert board.get(f"data/plugin/images/individualImage?{images[-1]['query']}") == PNG
 
 
-def test_the_data_server_keeps_our_summaries(board: Board) -> None:
+def test_the_data_server_keeps_our_summaries(board: TensorBoard) -> None:
     board.wait_for(lambda: board.json("data/runs") == ["train"])
     assert board.json("data/plugins_listing")["images"]["enabled"] is True
 
 
-def test_nothing_was_warned_about(board: Board) -> None:
+def test_nothing_was_warned_about(board: TensorBoard) -> None:
     board.get("data/plugin/attention/runs")
     with pytest.raises(HTTPError, match="404") as caught:
         board.get("data/plugin/attention/metrics?run=train&layer=x")
