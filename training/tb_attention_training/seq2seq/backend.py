@@ -9,5 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+from keras.src.backend.common.masking import get_keras_mask
 
 ops: Any = keras.ops
+
+
+def mask_of(tensor: Any) -> Any:
+    """The mask that Keras attached to a tensor, or None; JAX arrays keep theirs elsewhere."""
+    return get_keras_mask(tensor)

@@ -13,7 +13,7 @@ import keras
 
 from tb_attention_training.capture.naming import base_name
 from tb_attention_training.capture.tap import tap
-from tb_attention_training.seq2seq.backend import ops
+from tb_attention_training.seq2seq.backend import mask_of, ops
 from tb_attention_training.seq2seq.decoder import BasicDecoder, dynamic_decode
 from tb_attention_training.seq2seq.helpers import Embedding, GreedyEmbeddingHelper
 from tb_attention_training.seq2seq.loops import StepInputs, run_steps
@@ -80,6 +80,7 @@ class AttentionDecoder(keras.layers.Layer):
             (`mask_zero`). With lengths given too, both must hold.
         initial_state: the cell's initial state (LSTM: `[h, c]`); zeros when None.
         training: whether dropout and noise are on.
+        decoder_inputs_mask: `[B, T]` boolean, likewise; only recorded with the alignments.
 
     Returns:
         `AttentionDecoderOutput(outputs [B, T, V], alignments [B, T, K])`.
@@ -140,11 +141,11 @@ class AttentionDecoder(keras.layers.Layer):
         memory_mask: Tensor | None = None,
         initial_state: Any = None,
         training: Any = False,
+        decoder_inputs_mask: Tensor | None = None,
     ) -> AttentionDecoderOutput:
         """Decodes with the true previous outputs as inputs; see the class."""
         wrapper = self.wrapper
         memories = self._memories(memory, memory_sequence_length, memory_mask)
-        query_mask = getattr(decoder_inputs, "_keras_mask", None)
         decoder_inputs = ops.cast(ops.convert_to_tensor(decoder_inputs), self.compute_dtype)
         steps = StepInputs(decoder_inputs, time_major=False)
         with wrapper.using_memories(memories):
@@ -160,7 +161,7 @@ class AttentionDecoder(keras.layers.Layer):
         outputs, alignments = swapped
         flat = keras.tree.flatten(alignments)
         for mechanism, one, prepared in zip(wrapper.mechanisms, flat, memories, strict=True):
-            tap(base_name(mechanism), one, key_mask=prepared.mask, query_mask=query_mask)
+            tap(base_name(mechanism), one, key_mask=prepared.mask, query_mask=decoder_inputs_mask)
         if self.output_layer is not None:
             outputs = self.output_layer(outputs)
         return AttentionDecoderOutput(outputs, alignments)
@@ -193,7 +194,7 @@ class AttentionDecoder(keras.layers.Layer):
         """
         helper = GreedyEmbeddingHelper(embedding, start_tokens, end_token)
         if memory_mask is None:
-            memory_mask = getattr(memory, "_keras_mask", None)
+            memory_mask = mask_of(memory)
         wrapper = self.wrapper
         memories = self._memories(memory, memory_sequence_length, memory_mask)
         with wrapper.using_memories(memories), wrapper.recording():

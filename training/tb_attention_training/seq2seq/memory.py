@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tb_attention_training.seq2seq.backend import ops
+from tb_attention_training.seq2seq.backend import mask_of, ops
 from tb_attention_training.seq2seq.loops import assert_in_graph, concrete
 from tb_attention_training.seq2seq.states import Tensor, same_shape
 
@@ -37,7 +37,7 @@ def memory_mask_of(memory: Tensor, lengths: Any, mask: Any, *, owner: str) -> Te
     if lengths is not None:
         return length_mask(lengths, shape[0], ops.shape(memory)[1], owner=owner)
     if mask is None:
-        mask = getattr(memory, "_keras_mask", None)
+        mask = mask_of(memory)
         if mask is None:
             return None
     mask = ops.cast(ops.convert_to_tensor(mask), "bool")
