@@ -1,10 +1,11 @@
-"""The golden cases on the other backends of Keras, each in an environment of its own."""
+"""Decoding and capture on the other backends of Keras, each in an environment of its own."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,18 +18,54 @@ pytestmark = [pytest.mark.matrix, pytest.mark.slow]
 BACKENDS = {"jax": "jax", "torch": os.environ.get("TORCH", "torch")}
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_golden_cases_pass_without_tensorflow(backend: str, tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    python = tmp_path / "venv" / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet", "keras", BACKENDS[backend], str(ROOT)]
-    subprocess.run(install, check=True)
-    done = subprocess.run(
-        [python, ROOT / "tests" / "replay_golden.py", ROOT / "tests" / "golden"],
-        env={**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": ""},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
+@dataclass(frozen=True)
+class Environment:
+    """Python with one backend, and the project installed as a user installs it."""
+
+    backend: str
+    python: Path
+
+    def run(self, *arguments: str | Path, path: str = "") -> subprocess.CompletedProcess[str]:
+        """Runs Python with `arguments`; output and errors come together."""
+        return subprocess.run(
+            [self.python, *arguments],
+            env={**os.environ, "KERAS_BACKEND": self.backend, "PYTHONPATH": path},
+            cwd=ROOT,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def environment(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Environment:
+    backend: str = request.param
+    venv = tmp_path_factory.mktemp(backend) / "venv"
+    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    python = venv / "bin" / "python"
+    packages = ["keras", BACKENDS[backend], "matplotlib", "pytest", str(ROOT)]
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
+    return Environment(backend, python)
+
+
+def test_golden_cases_pass_without_tensorflow(environment: Environment) -> None:
+    done = environment.run("tests/replay_golden.py", "tests/golden")
     assert done.returncode == 0, done.stdout[-4000:]
     assert done.stdout.strip().splitlines()[-1] == "79 passed, 0 failed"
+
+
+def test_capture_passes_on_the_backend(environment: Environment) -> None:
+    training = ROOT / "tests" / "training"
+    done = environment.run(
+        *("-m", "pytest", "-q", "--noconftest", "-p", "no:cacheprovider"),
+        *("-o", "pythonpath="),  # what is installed, not the checkout
+        *("-W", "ignore:__array__:DeprecationWarning"),  # of Keras with NumPy 2 on PyTorch
+        *(training / "test_capture.py", training / "test_purity.py"),
+        f"tests/matrix/on_{environment.backend}.py",
+        path=str(training),
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "passed" in done.stdout

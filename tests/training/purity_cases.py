@@ -1,7 +1,10 @@
 """Trains with and without the callback and prints a digest of everything that training leaves.
 
-Run as a program, because `enable_op_determinism` holds for a whole process.
+Run as a program, because TensorFlow's `enable_op_determinism` holds for a whole process.
 """
+
+# pyright: reportMissingImports=false
+# PyTorch is no dependency of the development environment.
 
 from __future__ import annotations
 
@@ -16,7 +19,6 @@ from typing import Any
 import capture_models as models
 import keras
 import numpy as np
-import tensorflow as tf
 from tb_attention_training import AttentionCallback
 
 EXAMPLES, BATCH, EPOCHS = 23, 5, 2
@@ -49,15 +51,29 @@ def noisy() -> Any:
     return models.transformer(dropout=0.3, batch_norm=True)
 
 
-CASES = {
+BACKEND = keras.backend.backend()
+to_numpy: Any = keras.ops.convert_to_numpy
+
+
+def cases() -> dict[str, Case]:
+    """What is trained on this backend, by name."""
+    common = {
+        "multi-head attention": Case(models.transformer, {}),
+        "dropout and batch norm": Case(noisy, {"jit_compile": BACKEND == "jax"}),
+        "run eagerly": Case(noisy, {"run_eagerly": True}),
+        "decoder": Case(models.decoder, {}),
+    }
+    several = {"three steps per execution": Case(noisy, {"steps_per_execution": 3})}
     # First, because Keras leaves XLA off once op determinism is on, and that cannot be undone.
-    "dropout and batch norm, by XLA": Case(noisy, {"jit_compile": True}, deterministic=False),
-    "multi-head attention": Case(models.transformer, {}),
-    "dropout and batch norm": Case(noisy, {"jit_compile": False}),
-    "three steps per execution": Case(noisy, {"steps_per_execution": 3}),
-    "run eagerly": Case(noisy, {"run_eagerly": True}),
-    "decoder": Case(models.decoder, {}),
-}
+    by_xla = Case(noisy, {"jit_compile": True}, deterministic=False)
+    return {
+        "tensorflow": {"dropout and batch norm, by XLA": by_xla, **common, **several},
+        "jax": {**common, **several},
+        "torch": common,  # there Keras knows no other than one step per execution
+    }[BACKEND]
+
+
+CASES = cases()
 DISTURBED = "dropout and batch norm"
 
 
@@ -65,13 +81,38 @@ def digest(model: Any, history: Any) -> str:
     """SHA-256 of variables, optimizer, metrics, and of what the random streams give next."""
     sha = hashlib.sha256()
     for variable in [*model.variables, *model.optimizer.variables]:
-        sha.update(np.asarray(variable.value).tobytes())
+        sha.update(to_numpy(variable.value).tobytes())
     sha.update(json.dumps(history.history).encode())
     sha.update(repr(random.random()).encode())
     sha.update(np.random.random(3).tobytes())  # noqa: NPY002  the state that others use
-    sha.update(tf.random.uniform((3,)).numpy().tobytes())
-    sha.update(np.asarray(keras.random.uniform((3,))).tobytes())
+    sha.update(to_numpy(keras.random.uniform((3,))).tobytes())
+    sha.update(framework_numbers().tobytes())
     return sha.hexdigest()
+
+
+def framework_numbers() -> Any:
+    """What the framework's own random stream gives next; JAX has none."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return tf.random.uniform((3,)).numpy()
+    if BACKEND == "torch":
+        import torch
+
+        return torch.rand(3).numpy()
+    return np.zeros(0)
+
+
+def be_deterministic() -> None:
+    """Asks the framework for the same result each time."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+    if BACKEND == "torch":
+        import torch
+
+        torch.use_deterministic_algorithms(True)
 
 
 def train(case: str, make_callback: Callable[[Any], Any] | None) -> str:
@@ -103,7 +144,7 @@ def main() -> None:
     results: dict[str, Any] = {}
     for name, case in CASES.items():
         if case.deterministic:
-            tf.config.experimental.enable_op_determinism()
+            be_deterministic()
         plain, recorded = [train(name, None)], train(name, recording)
         # Kernels round by memory alignment even so: several plain runs make the set of what is
         # right. A random stream that was touched never hits it.

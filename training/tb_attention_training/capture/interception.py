@@ -4,35 +4,26 @@ While an `Interceptor` is active, the functions that turn scores into weights ar
 and fused attention of the Keras backend, and the framework's own softmax. A stack of the layers
 that are being called says to which layer a softmax belongs.
 
-It is active only while a probe forward is traced (or, as a last resort, run eagerly), never while a
-training step is traced or run. The wrappers are process-wide for that moment, so there is a lock,
-and they look at the calls of the thread that entered and of no other.
+It is active only while a probe forward is traced or run eagerly, never while a training step is
+traced or run, and sees the calls of the thread that entered and of no other.
 """
 
 from __future__ import annotations
 
 import inspect
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any
 
 import keras
 
 from tb_attention_training.capture import keras_private
+from tb_attention_training.capture.mask import NO_MASK, Mask
 from tb_attention_training.capture.naming import LayerNames
-from tb_attention_training.capture.recompute import attention_weights
+from tb_attention_training.capture.patches import ReadFused, listening
 from tb_attention_training.capture.selection import Selection, is_attention
 from tb_attention_training.capture.tap import receiving
-
-_LOCK = threading.RLock()
-_FRAMEWORKS = {
-    "tensorflow": ("tensorflow.nn",),
-    "jax": ("jax.nn",),
-    "torch": ("torch", "torch.nn.functional"),
-}
 
 
 @dataclass(eq=False)
@@ -48,26 +39,6 @@ class Call:
     layer: Any
     mask: Mask | None = None
     tapped: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Mask:
-    """What a layer let its queries attend to; every part may be absent.
-
-    Attributes:
-        full: Broadcastable to the weights, true where attention is allowed.
-        query: `[B, Q]`, true where a query is valid.
-        key: `[B, K]`, true where a key is valid.
-        causal: Whether a query cannot attend to later keys.
-    """
-
-    full: Any = None
-    query: Any = None
-    key: Any = None
-    causal: bool = False
-
-
-_NO_MASK = Mask()
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,22 +91,12 @@ class Interceptor:
     _names: LayerNames = field(default_factory=LayerNames)
     _quiet: int = 0  # above 0: inside a wrapped function, which may call another one
     _inside_fused: list[Any] | None = None  # softmaxes of the fused attention that is under way
-    _thread: int = 0
     _exit: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Interceptor:
         with ExitStack() as stack:
-            stack.enter_context(_LOCK)
-            self._thread = threading.get_ident()
             stack.enter_context(receiving(self))
-            self._patch(stack, keras.Operation, "__call__", self._around_call)
-            nn = keras_private.backend_nn
-            for name in ("softmax", "sparsemax"):
-                if hasattr(nn, name):
-                    self._patch(stack, nn, name, self._around_softmax)
-            self._patch(stack, nn, "dot_product_attention", self._around_fused)
-            for module in _framework_modules():
-                self._patch(stack, module, "softmax", self._around_softmax)
+            stack.enter_context(listening(self, alone=True))
             self._exit = stack.pop_all()
         return self
 
@@ -165,25 +126,10 @@ class Interceptor:
 
     # ── Wrappers ──────────────────────────────────────────────────────────────────────────────────
 
-    def _patch(
-        self,
-        stack: ExitStack,
-        owner: Any,
-        name: str,
-        around: Callable[[Callable[..., Any]], Callable[..., Any]],
-    ) -> None:
-        original = getattr(owner, name)
-        wrapped = around(original)
-        setattr(owner, name, wrapped)
-        stack.callback(setattr, owner, name, original)
-
-    def _elsewhere(self) -> bool:
-        return threading.get_ident() != self._thread
-
-    def _around_call(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def around_call(self, original: Callable[..., Any]) -> Callable[..., Any]:  # noqa: D102
         # Keras fills in masks before Operation.__call__, so the arguments here are complete.
         def call_layer(layer: Any, *args: Any, **kwargs: Any) -> Any:
-            if self._elsewhere() or not isinstance(layer, keras.layers.Layer):
+            if not isinstance(layer, keras.layers.Layer):
                 return original(layer, *args, **kwargs)
             if isinstance(layer, keras.layers.Softmax):
                 return self._softmax_layer(original, layer, args, kwargs)
@@ -215,55 +161,37 @@ class Interceptor:
         self._see("softmax", outputs, axis, Mask(full=mask))
         return outputs
 
-    def _around_softmax(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def around_softmax(self, original: Callable[..., Any]) -> Callable[..., Any]:  # noqa: D102
         def softmax(x: Any, *args: Any, **kwargs: Any) -> Any:
-            if self._elsewhere():
-                return original(x, *args, **kwargs)
             y = self._quietly(original, x, *args, **kwargs)
-            if self._inside_fused is not None:
+            if self._inside_fused is not None and keras.backend.backend() == "tensorflow":
                 self._inside_fused.append(y)
             axis = kwargs.get("axis", kwargs.get("dim", args[0] if args else -1))
             if axis is None or isinstance(axis, int):
-                self._see("softmax", y, -1 if axis is None else axis, _NO_MASK)
+                axis = -1 if axis is None else axis
+                self._see("softmax", y, axis, _mask_of_softmax(kwargs, y, axis))
             return y
 
         return softmax
 
-    def _around_fused(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        signature = inspect.signature(original)
-
+    def around_fused(  # noqa: D102
+        self, original: Callable[..., Any], read: ReadFused
+    ) -> Callable[..., Any]:
         def dot_product_attention(*args: Any, **kwargs: Any) -> Any:
-            if self._elsewhere():
-                return original(*args, **kwargs)
             outer, self._inside_fused = self._inside_fused, []
             try:
                 y = self._quietly(original, *args, **kwargs)
                 inside = self._inside_fused
             finally:
                 self._inside_fused = outer
-            bound = signature.bind(*args, **kwargs)
-            bound.apply_defaults()
-            given = bound.arguments
             if not self._quiet and self._wanted(self._path(), tapped=False):
-                # Where the function is not one kernel (TensorFlow), its own softmax was seen.
-                weights = inside[0] if len(inside) == 1 else self._recompute(given)
-                mask = Mask(full=given.get("mask"), causal=bool(given.get("is_causal")))
-                self._see("dot_product_attention", weights, -1, mask)
+                fused = read(args, kwargs)
+                # On TensorFlow the function is not one kernel, and its own softmax was seen.
+                weights = inside[0] if len(inside) == 1 else self._quietly(fused.weights)
+                self._see("dot_product_attention", weights, -1, fused.mask)
             return y
 
         return dot_product_attention
-
-    def _recompute(self, given: dict[str, Any]) -> Any:
-        return self._quietly(
-            attention_weights,
-            given["query"],
-            given["key"],
-            bias=given.get("bias"),
-            mask=given.get("mask"),
-            scale=given.get("scale"),
-            is_causal=bool(given.get("is_causal")),
-            soft_cap=given.get("attn_logits_soft_cap"),
-        )
 
     # ── Bookkeeping ───────────────────────────────────────────────────────────────────────────────
 
@@ -279,7 +207,7 @@ class Interceptor:
             return
         if getattr(weights, "is_meta", False):
             return  # PyTorch infers shapes with tensors that hold nothing
-        if mask is _NO_MASK and self._stack and self._stack[-1].mask is not None:
+        if mask is NO_MASK and self._stack and self._stack[-1].mask is not None:
             mask = self._stack[-1].mask
         self._add(self._path(), source, weights, axis, mask, tapped=False)
 
@@ -308,9 +236,12 @@ class Interceptor:
         return self._names.path(self._layers())
 
 
-def _framework_modules() -> Sequence[Any]:
-    """Modules whose `softmax` people call directly."""
-    return [import_module(name) for name in _FRAMEWORKS[keras.backend.backend()]]
+def _mask_of_softmax(kwargs: Mapping[str, Any], y: Any, axis: int) -> Mask:
+    """The mask that `jax.nn.softmax` takes as `where`."""
+    where = kwargs.get("where")
+    if where is None or axis not in (-1, len(y.shape) - 1):
+        return NO_MASK
+    return Mask(full=where)
 
 
 def _mask_of_builtin(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Mask | None:

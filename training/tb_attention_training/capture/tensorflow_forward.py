@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tb_attention_training.capture.forward import CaptureError, Forward, Traced
-from tb_attention_training.capture.interception import Intercepted, Interceptor
+from tb_attention_training.capture.forward import CaptureError, Forward, Seen, Traced
+from tb_attention_training.capture.interception import Interceptor
 from tb_attention_training.capture.trace import Plan, plan_fetches
 
 # Operations that change state outside Keras variables, whose writes StatelessScope drops.
@@ -40,19 +40,14 @@ class TensorFlowForward(Forward):
         self._plan = Plan(())
 
     def trace(self) -> Traced:  # noqa: D102  documented in Forward
-        found: list[Intercepted] = []
-        lost: list[Intercepted] = []
-        everything: list[Intercepted] = []
+        seen: list[Seen] = []
 
         def forward(*leaves: Any) -> Sequence[Any]:
             with self._interceptor() as interceptor, _inlined_functions():
                 self._call_model(leaves)
-            everything[:] = interceptor.found
-            wanted = [one for one in interceptor.found if one.wanted]
             graph = tf.compat.v1.get_default_graph()
-            found[:] = [one for one in wanted if _is_in(graph, one)]
-            lost[:] = [one for one in wanted if not _is_in(graph, one) and not one.below_tap]
-            self._plan, tensors = plan_fetches(found)
+            seen[:] = [Seen.of(interceptor.found, lambda tensor: _is_in(graph, tensor))]
+            self._plan, tensors = plan_fetches(seen[0].found)
             return [tf.identity(tensor) for tensor in tensors]
 
         specs = [tf.TensorSpec(leaf.shape, leaf.dtype) for leaf in self._inputs]
@@ -60,18 +55,10 @@ class TensorFlowForward(Forward):
             function = tf.function(forward, autograph=False, input_signature=specs)
             concrete = function.get_concrete_function()
             writes = _writes(concrete.graph)
-            if writes and found:
+            if writes and seen[0].found:
                 concrete = self._prune(forward, specs, writes)
         self._run = concrete
-        traced = Traced(
-            found=len(found),
-            lost=[str(one) for one in lost],
-            looked_at=[str(one) for one in everything],
-            writes=sorted(writes),
-        )
-        for references in (found, lost, everything):
-            references.clear()  # they hold tensors, which hold the graph
-        return traced
+        return seen.pop().tell(writes)
 
     def run(self) -> tuple[Plan, list[NDArray[Any]]]:  # noqa: D102
         assert self._run is not None
@@ -123,13 +110,10 @@ def _inlined_functions() -> Generator[None, None, None]:
         tf.config.run_functions_eagerly(before)
 
 
-def _is_in(graph: Any, one: Intercepted) -> bool:
-    tensors = (one.weights, one.mask.full, one.mask.query, one.mask.key)
-    return all(getattr(tensor, "graph", graph) is graph for tensor in tensors if _is_graph(tensor))
-
-
-def _is_graph(tensor: Any) -> bool:
-    return tensor is not None and tf.is_tensor(tensor) and not hasattr(tensor, "numpy")
+def _is_in(graph: Any, tensor: Any) -> bool:
+    if not tf.is_tensor(tensor) or hasattr(tensor, "numpy"):
+        return True
+    return getattr(tensor, "graph", graph) is graph
 
 
 def _writes(graph: Any) -> set[str]:
