@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import logging
 import mimetypes
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
@@ -21,13 +23,21 @@ from tb_attention_plugin.diagnosis import answers
 from tb_attention_plugin.responses import RequestError
 from tb_attention_plugin.sampled import SampledRuns
 from tb_attention_plugin.store.events import PLUGIN_NAME
-from tb_attention_plugin.store.logdir import LogDirectory, roots_of
+from tb_attention_plugin.store.logdir import (
+    LogDirectory,
+    Root,
+    UnreadableRoot,
+    roots_of,
+    shown_name,
+)
 from tb_attention_plugin.store.run import StoreError
 
 _BINARY = "application/octet-stream"
 _DAY = "private, max-age=86400, immutable"
 # Asked for anew, but answered with 304 where nothing changed.
 _REVALIDATE = "private, no-cache"
+
+_logger = logging.getLogger(__name__)
 
 Route = Callable[[wrappers.Request], wrappers.Response]
 
@@ -56,17 +66,29 @@ def _respond(
     return response
 
 
-def _with_etag(request: wrappers.Request, body: bytes, content_type: str) -> wrappers.Response:
-    etag = hashlib.sha256(body).hexdigest()[:32]
+def _unless_known(
+    request: wrappers.Request,
+    state: object,
+    build: Callable[[], tuple[bytes, bool]],
+    content_type: str,
+) -> wrappers.Response:
+    """Answers 304 before anything is built, when the browser has what belongs to a state.
+
+    Args:
+        request: The request.
+        state: Differs whenever what is built does.
+        build: Gives the body, and whether it says all: what could not be read may be mended without
+            a change of the state, and is asked for anew each time.
+        content_type: Of the body.
+    """
+    etag = hashlib.sha256(repr(state).encode("utf-8", "backslashreplace")).hexdigest()[:32]
     headers = {"ETag": f'"{etag}"', "Vary": "Accept"}
-    known = request.if_none_match.contains(etag)
-    return _respond(
-        b"" if known else body,
-        content_type,
-        status=304 if known else 200,
-        cache=_REVALIDATE,
-        headers=headers,
-    )
+    if request.if_none_match.contains(etag):
+        return _respond(b"", content_type, status=304, cache=_REVALIDATE, headers=headers)
+    body, whole = build()
+    if not whole:
+        del headers["ETag"]
+    return _respond(body, content_type, cache=_REVALIDATE, headers=headers)
 
 
 def _route(handler: Callable[[AttentionPlugin, wrappers.Request], wrappers.Response]) -> Any:
@@ -128,6 +150,18 @@ def _cache(request: wrappers.Request) -> str:
     return _DAY if "v" in request.args else "no-store"
 
 
+def _roots(logdir: str, spec: str) -> Sequence[tuple[str, Root]]:
+    try:
+        return roots_of(logdir, spec)
+    except (ImportError, ValueError) as error:  # said on the tab, where a person looks
+        _logger.warning("Attention: %s", error)
+        return [("", UnreadableRoot(f"The log directory cannot be read: {error}."))]
+
+
+def _only(runs: responses.Runs, run: str) -> responses.Runs:
+    return {run: runs[run]} if run in runs else {}
+
+
 class AttentionPlugin(base_plugin.TBPlugin):
     """The Attention tab's server.
 
@@ -140,10 +174,11 @@ class AttentionPlugin(base_plugin.TBPlugin):
     def __init__(self, context: base_plugin.TBContext) -> None:
         logdir = context.logdir or ""
         spec = getattr(context.flags, "logdir_spec", "") or ""
-        self._log_dir = logdir or spec
-        self._logs = LogDirectory(roots_of(logdir, spec))
+        self._log_dir = shown_name(logdir or spec)
+        self._logs = LogDirectory(_roots(logdir, spec))
         self._sampled = SampledRuns(context.data_provider)
         self._event_log = answers.EventLog()
+        self._started = secrets.token_hex(8)  # another process may find the same bytes otherwise
         self._static = resources.files("tb_attention_plugin") / "static"
 
     def get_plugin_apps(self) -> dict[str, Any]:
@@ -161,8 +196,8 @@ class AttentionPlugin(base_plugin.TBPlugin):
         }
 
     def is_active(self) -> bool:
-        """Whether there is attention to show; asked where no event file says so."""
-        return bool(self._logs.runs())
+        """Whether there is anything to show or to say; asked where no event file says so."""
+        return bool(self._logs.runs() or self._logs.problems)
 
     def data_plugin_names(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
@@ -199,17 +234,30 @@ class AttentionPlugin(base_plugin.TBPlugin):
         if content_type.startswith("text/"):
             content_type += "; charset=utf-8"
         if name == "index.js":
-            return _with_etag(request, body, content_type)
+            state = hashlib.sha256(body).digest()
+            return _unless_known(request, state, lambda: (body, True), content_type)
         return _respond(body, content_type, cache=_DAY)
 
     @_route
     def _serve_runs(self, request: wrappers.Request) -> wrappers.Response:
-        response = responses.runs_response(self._runs(request), self._log_dir, self._logs.problems)
+        runs = self._runs(request)
         best = request.accept_mimetypes.best_match([_BINARY, "application/json"], _BINARY)
-        if best == "application/json" and request.accept_mimetypes:
-            body = json.dumps(responses.runs_json(response), ensure_ascii=False).encode()
-            return _with_etag(request, body, "application/json; charset=utf-8")
-        return _with_etag(request, response.SerializeToString(), _BINARY)
+        as_json = best == "application/json" and bool(request.accept_mimetypes)
+
+        def build() -> tuple[bytes, bool]:
+            response = responses.runs_response(runs, self._log_dir, self._logs.problems)
+            body = response.SerializeToString()
+            if as_json:
+                body = json.dumps(responses.runs_json(response), ensure_ascii=False).encode()
+            return body, not response.problems
+
+        state = (self._state(runs), self._logs.problems, as_json)
+        content_type = "application/json; charset=utf-8" if as_json else _BINARY
+        return _unless_known(request, state, build, content_type)
+
+    def _state(self, runs: responses.Runs) -> object:
+        """What changes whenever something is written to a run."""
+        return self._started, [(name, store.state, store.problems) for name, store in runs.items()]
 
     @_route
     def _serve_examples(self, request: wrappers.Request) -> wrappers.Response:
@@ -223,10 +271,14 @@ class AttentionPlugin(base_plugin.TBPlugin):
 
     @_route
     def _serve_metrics(self, request: wrappers.Request) -> wrappers.Response:
-        response = responses.metrics_response(
-            self._runs(request), _text(request, "run"), _text(request, "layer")
+        runs = self._runs(request)
+        run, layer = _text(request, "run"), _text(request, "layer")
+        return _unless_known(
+            request,
+            (self._state(_only(runs, run)), run, layer),
+            lambda: (responses.metrics_response(runs, run, layer).SerializeToString(), True),
+            _BINARY,
         )
-        return _with_etag(request, response.SerializeToString(), _BINARY)
 
     @_route
     def _serve_maps(self, request: wrappers.Request) -> wrappers.Response:
@@ -254,10 +306,13 @@ class AttentionPlugin(base_plugin.TBPlugin):
 
     @_route
     def _serve_events(self, request: wrappers.Request) -> wrappers.Response:
-        response = answers.events_response(
-            self._event_log, self._runs(request), _text(request, "run")
-        )
-        return _with_etag(request, response.SerializeToString(), _BINARY)
+        runs, run = self._runs(request), _text(request, "run")
+
+        def build() -> tuple[bytes, bool]:
+            response = answers.events_response(self._event_log, runs, run)
+            return response.SerializeToString(), not response.problems
+
+        return _unless_known(request, (self._state(_only(runs, run)), run), build, _BINARY)
 
     @_route
     def _serve_failures(self, request: wrappers.Request) -> wrappers.Response:

@@ -67,6 +67,10 @@ class SampledRun:
         # After a rewind slow loading keeps both records of a step: the later one counts.
         self._data = {layer: {datum.step: datum for datum in data} for layer, data in tags.items()}
         self.problems: list[str] = []
+        self.state: object = [
+            (layer, [(datum.step, datum.wall_time) for datum in data])
+            for layer, data in sorted(tags.items())
+        ]
         self.histories: Mapping[str, History] = {
             layer: _history(data) for layer, data in self._data.items() if data
         }

@@ -6,7 +6,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -58,7 +58,7 @@ class LocalRoot:
             store = files.store_directory(directory)
             if not store.is_dir():
                 continue
-            name = Path(directory).relative_to(self.path).as_posix()
+            name = shown_name(Path(directory).relative_to(self.path).as_posix(), found)
             real = os.path.realpath(store)
             if real.startswith(os.path.join(real_root, "")):
                 found[name] = LocalFolder(real)
@@ -68,6 +68,36 @@ class LocalRoot:
                     "not followed."
                 )
         return found, problems
+
+
+def shown_name(path: str, taken: Container[str] = ()) -> str:
+    """The name of a run or directory as text: a file name may be any bytes.
+
+    Args:
+        path: Of the directory.
+        taken: Names that others have. A name that is not UTF-8 gets replacement characters, as in
+            TensorBoard's data server, or says its bytes where another has that name already.
+    """
+    raw = os.fsencode(path)
+    name = raw.decode("utf-8", "replace")
+    return name if name not in taken else raw.decode("utf-8", "backslashreplace")
+
+
+class UnreadableRoot:
+    """Stands for a directory that cannot be looked at, and says why.
+
+    Args:
+        reason: A sentence.
+    """
+
+    interval = 0.0
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+    def stores(self) -> tuple[dict[str, Folder], list[str]]:
+        """Nothing, and the sentence; see `Root`."""
+        return {}, [self.reason]
 
 
 class LogDirectory:

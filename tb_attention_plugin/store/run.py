@@ -108,6 +108,8 @@ class RunStore:
         self._entries: OrderedDict[tuple[str, int], pb.Entry] = OrderedDict()
         self._tokens: OrderedDict[tuple[str, int], tuple[int, pb.TokenTable]] = OrderedDict()
         self._lock = threading.RLock()
+        self.state: object = None
+        """Equal to what it was as long as nothing was written; as of the last refresh."""
 
     def refresh(self) -> None:
         """Takes in what was written since the last call."""
@@ -123,6 +125,7 @@ class RunStore:
             except OSError as error:
                 self._unreadable[""] = f"The store cannot be read: {error.strerror or error}."
                 return
+            self.state = sorted(sizes.items())
             sizes = {n: size for n, size in sizes.items() if n.endswith(files.INDEX_SUFFIX)}
             changed = self._forget(self._files.keys() - sizes)
             for name in sorted(sizes):

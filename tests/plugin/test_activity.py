@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from werkzeug.test import Client
 
 from tb_attention_plugin import AttentionWriter, loader
 from tb_attention_plugin import plugin as plugin_module
+from tb_attention_plugin.store import attention_pb2 as pb
 
 OpenClient = Callable[..., Client]
 Attention = Callable[..., NDArray[np.float32]]
@@ -91,6 +93,49 @@ def test_a_logdir_spec_is_served(
     ).get_json()
     assert [run["name"] for run in response["runs"]] == ["one/.", "two/."]
     assert response["log_dir"] == spec
+
+
+@pytest.mark.parametrize("flags", [{"logdir": "s3://bucket/logs"}, {"logdir_spec": "s3://bucket"}])
+def test_a_url_without_the_extra_is_a_sentence_on_the_tab(
+    flags: dict[str, str],
+    open_client: OpenClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    client = open_client(**{"logdir": "", **flags})
+    assert is_shown(client)
+    response = client.get(
+        "/data/plugin/attention/runs", headers={"Accept": "application/json"}
+    ).get_json()
+    assert response["runs"] == []
+    (problem,) = response["problems"]
+    assert "pip install 'tb-attention-plugin[remote]' s3fs" in problem
+    assert "pip install 'tb-attention-plugin[remote]' s3fs" in caplog.text
+    caplog.clear()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are text elsewhere")
+def test_a_run_whose_name_is_not_utf8_is_served(
+    tmp_path: Path, attention: Attention, open_client: OpenClient
+) -> None:
+    for name in (b"run-\xff", b"run-\xfe", "läufe".encode()):
+        with AttentionWriter(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)) as writer:
+            writer.write("a", attention(1, 5, 7), 1)
+    client = open_client(tmp_path)
+    response = client.get("/data/plugin/attention/runs")
+    assert response.status_code == 200
+    names = [run.name for run in pb.RunsResponse.FromString(response.get_data()).runs]
+    assert sorted(names) == ["läufe", "run-\\xff", "run-\ufffd"]
+    for name in names:
+        query = {"run": name, "layer": "a", "example": "0", "heads": "0", "steps": "1"}
+        assert client.get("/data/plugin/attention/maps", query_string=query).status_code == 200
+    assert (
+        open_client(os.fsdecode(os.fsencode(tmp_path) + b"/run-\xff"))
+        .get("/data/plugin/attention/runs")
+        .status_code
+        == 200
+    )
 
 
 def test_a_path_prefix_is_served(log: Path, open_client: OpenClient) -> None:

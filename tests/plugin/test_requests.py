@@ -13,7 +13,10 @@ import pytest
 from numpy.typing import NDArray
 from werkzeug.test import Client
 
-from tb_attention_plugin import AttentionWriter
+from tb_attention_plugin import AttentionWriter, responses
+from tb_attention_plugin.diagnosis import answers
+from tb_attention_plugin.store import attention_pb2 as pb
+from tb_attention_plugin.store import files
 
 Maps = NDArray[np.float32]
 Attention = Callable[..., Maps]
@@ -28,6 +31,7 @@ GOOD: dict[str, dict[str, str]] = {
     "atlas": ATLAS,
     "examples": {**CROSS, "step": "2"},
     "metrics": CROSS,
+    "events": {"run": "run"},
 }
 HUGE = "9" * 400
 BAD_INTEGERS = [
@@ -236,6 +240,42 @@ def test_the_etag_differs_between_json_and_binary_and_after_a_new_step(
                 assert response.status_code == 200
                 etags.append(response.headers["ETag"])
     assert len(set(etags)) == 4
+
+
+@pytest.mark.parametrize("route", ["runs", "metrics", "events"])
+def test_what_is_known_is_not_built_again(
+    client: Client, route: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = client.get(f"{BASE}/{route}", query_string=GOOD[route])
+
+    def build(*_: object) -> None:
+        raise AssertionError("built, although it is known")
+
+    for name in ("runs_response", "metrics_response"):
+        monkeypatch.setattr(responses, name, build)
+    monkeypatch.setattr(answers, "events_response", build)
+    headers = {"If-None-Match": first.headers["ETag"]}
+    assert (
+        client.get(f"{BASE}/{route}", query_string=GOOD[route], headers=headers).status_code == 304
+    )
+
+
+def test_what_could_not_be_read_is_asked_for_anew(
+    tmp_path: Path, attention: Attention, open_client: OpenClient
+) -> None:
+    with AttentionWriter(tmp_path) as writer:
+        writer.write("a", attention(1, 5, 7), 1, key_tokens=[["k"] * 7])
+    (data,) = files.store_directory(tmp_path).glob("*.data")
+    whole = data.read_bytes()
+    data.write_bytes(bytes(len(whole)))
+    client = open_client(tmp_path)
+    damaged = client.get(f"{BASE}/runs")
+    assert pb.RunsResponse.FromString(damaged.get_data()).problems
+    assert "ETag" not in damaged.headers
+    data.write_bytes(whole)
+    mended = client.get(f"{BASE}/runs")
+    assert not pb.RunsResponse.FromString(mended.get_data()).problems
+    assert "ETag" in mended.headers
 
 
 def everything() -> list[Any]:

@@ -67,7 +67,7 @@ class Poller:
         assert steps >= known, f"{layer.name}: {known} steps were served, then {steps}"
         self.latencies += [now - when for when in layer.wall_times[known:]]
         self.known[layer.name] = steps
-        if steps > known:
+        if steps > known and layer.name == LAYERS[-1]:  # the one that the tab shows
             self.ask_for_maps(layer.name, layer.steps[-1:])
 
     def ask_for_maps(self, layer: str, steps: Sequence[int]) -> None:
