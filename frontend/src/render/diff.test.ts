@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { AttentionMap } from '../api/model';
-import { differenceAt, divergingIndex, movedWeight } from './diff';
+import { differenceAt, divergingIndex, movedWeight, type Moved } from './diff';
 
 function map(keys: number, values: number[]): AttentionMap {
   const queries = values.length / keys;
@@ -15,6 +15,14 @@ function map(keys: number, values: number[]): AttentionMap {
     outOfRange: false,
     weights: { kind: 'floats', values: Float32Array.from(values) },
   };
+}
+
+function moved(...args: Parameters<typeof movedWeight>): Moved {
+  const work = movedWeight(...args);
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+  }
 }
 
 test('maps of different widths are compared key by key', () => {
@@ -38,13 +46,13 @@ test('no difference is the middle, whatever the scale; the signs are mirror imag
 test('all weight moved is 1, none is 0; the largest moves come first', () => {
   const a = map(3, [1, 0, 0, 0.5, 0.5, 0]);
   const region = { queries: 2, keys: 3 };
-  expect(movedWeight(a, map(3, [0, 0, 1, 0, 0, 1]), region, 5).share).toBe(1);
-  expect(movedWeight(a, a, region, 5)).toEqual({ share: 0, most: [] });
-  const { most } = movedWeight(a, map(3, [0, 0, 1, 0.5, 0.5, 0]), region, 1);
+  expect(moved(a, map(3, [0, 0, 1, 0, 0, 1]), region, 5).share).toBe(1);
+  expect(moved(a, a, region, 5)).toEqual({ share: 0, most: [] });
+  const { most } = moved(a, map(3, [0, 0, 1, 0.5, 0.5, 0]), region, 1);
   expect(most).toEqual([{ query: 0, key: 0, difference: 1 }]);
 });
 
 test('what is not finite is left out of the sum', () => {
-  const { share } = movedWeight(map(1, [NaN]), map(1, [1]), { queries: 1, keys: 1 }, 3);
+  const { share } = moved(map(1, [NaN]), map(1, [1]), { queries: 1, keys: 1 }, 3);
   expect(share).toBe(0);
 });

@@ -2,7 +2,8 @@
 import type { AttentionMap } from '../api/model';
 import { weightAt } from '../api/weights';
 import { topKeys, type Region } from '../state/cursor';
-import { openKeys, prepare } from './map';
+import { prepare } from './map';
+import { openKeys } from './pool';
 import type { Palette } from './palette';
 
 export interface LinkChoice {

@@ -3,9 +3,8 @@ import type { Region } from '../state/cursor';
 import type { Scale } from '../state/url';
 import { GRID_FROM, HATCH_FROM, type MapLayout } from './layout';
 import { packRgb, parseColor, type Palette } from './palette';
+import { openKeys, pooledEntries } from './pool';
 import { codeLookup, colorIndex, NOT_FINITE, OUT_OF_RANGE, rowMaximum } from './scale';
-
-const TRANSPARENT = 0;
 
 /** 256 colours of the ramp, then those of what is not a weight. */
 function pixelTable(palette: Palette): Uint32Array {
@@ -17,10 +16,10 @@ function pixelTable(palette: Palette): Uint32Array {
 }
 
 /**
- * One pixel per cell of the region; transparent where no weight is possible and there is none, so
- * that the hatch below shows through. Pooled cells hold the largest weight among their tokens.
+ * One pixel per cell in sight; transparent where no weight is possible and there is none, so that
+ * the hatch below shows through. Pooled cells hold the largest weight among their tokens.
  */
-function cellPixels(
+export function cellPixels(
   map: AttentionMap,
   region: Region,
   layout: MapLayout,
@@ -30,56 +29,50 @@ function cellPixels(
   const { poolQueries, poolKeys, firstQuery, firstKey } = layout;
   const columns = Math.ceil(layout.visibleKeys / poolKeys);
   const rows = Math.ceil(layout.visibleQueries / poolQueries);
-  const endKey = firstKey + layout.visibleKeys;
-  const endQuery = firstQuery + layout.visibleQueries;
   const image = new ImageData(columns, rows);
   const pixels = new Uint32Array(image.data.buffer);
   const table = pixelTable(palette);
-  const { weights } = map;
-  const lookup = weights.kind === 'codes' ? codeLookup(scale, weights.table.values) : null;
-  // The strongest entry per pixel; entries ascend with the weight, oddities above all.
-  const entries = new Int16Array(columns);
-  for (let row = 0; row < rows; row++) {
-    entries.fill(-1);
-    const from = firstQuery + row * poolQueries;
-    const end = Math.min(endQuery, from + poolQueries);
-    for (let query = from; query < end; query++) {
-      const start = query * map.keys;
-      const most = scale === 'row' ? rowMaximum(weights, start, region.keys) : 1;
-      const ofRow =
-        lookup && weights.kind === 'codes' && scale === 'row'
-          ? codeLookup(scale, weights.table.values, most)
-          : lookup;
-      const open = openKeys(map, query, region.keys);
-      for (let key = firstKey; key < endKey; key++) {
-        let entry: number;
-        if (weights.kind === 'codes') {
-          const code = weights.codes[start + key] as number;
-          if (code === 0 && key >= open) continue;
-          entry = ofRow?.[code] as number;
-        } else {
-          const value = weights.values[start + key] as number;
-          if (value === 0 && (key >= open || map.hidden?.[key] === 1)) continue;
-          entry = colorIndex(scale, value, most);
-        }
-        const column = poolKeys === 1 ? key - firstKey : Math.floor((key - firstKey) / poolKeys);
-        if (entry > (entries[column] as number)) entries[column] = entry;
+  if (poolQueries > 1 || poolKeys > 1) {
+    const pooled = pooledEntries(map, region, poolQueries, poolKeys, scale);
+    const left = Math.floor(firstKey / poolKeys);
+    const top = Math.floor(firstQuery / poolQueries);
+    for (let row = 0; row < rows; row++) {
+      const from = (top + row) * pooled.columns + left;
+      for (let column = 0; column < columns; column++) {
+        const entry = pooled.entries[from + column] as number;
+        if (entry >= 0) pixels[row * columns + column] = table[entry] as number;
       }
     }
+    return image;
+  }
+  const { weights } = map;
+  const lookup = weights.kind === 'codes' ? codeLookup(scale, weights.table.values) : null;
+  for (let row = 0; row < rows; row++) {
+    const query = firstQuery + row;
+    const start = query * map.keys + firstKey;
+    const most = scale === 'row' ? rowMaximum(weights, query * map.keys, region.keys) : 1;
+    const ofRow =
+      lookup && weights.kind === 'codes' && scale === 'row'
+        ? codeLookup(scale, weights.table.values, most)
+        : lookup;
+    const open = openKeys(map, query, region.keys) - firstKey;
     const offset = row * columns;
     for (let column = 0; column < columns; column++) {
-      const entry = entries[column] as number;
-      pixels[offset + column] = entry < 0 ? TRANSPARENT : (table[entry] as number);
+      let entry: number;
+      if (weights.kind === 'codes') {
+        const code = weights.codes[start + column] as number;
+        if (code === 0 && column >= open) continue;
+        entry = ofRow?.[code] as number;
+      } else {
+        const value = weights.values[start + column] as number;
+        const masked = column >= open || map.hidden?.[firstKey + column] === 1;
+        if (value === 0 && masked) continue;
+        entry = colorIndex(scale, value, most);
+      }
+      pixels[offset + column] = table[entry] as number;
     }
   }
   return image;
-}
-
-/** The number of keys, from the first, that this query can look at. */
-export function openKeys(map: AttentionMap, query: number, keys: number): number {
-  if (query >= map.queryLength) return 0;
-  const valid = Math.min(keys, map.keyLength);
-  return map.causal ? Math.min(valid, query + 1) : valid;
 }
 
 /** Sizes a canvas to CSS pixels and returns its context, scaled to draw in them. */

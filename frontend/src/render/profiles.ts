@@ -16,13 +16,26 @@ export function meanOfQueries(map: AttentionMap, region: Region): Float64Array {
   const queries = Math.min(region.queries, map.queryLength || map.queries);
   for (let query = 0; query < queries; query++) {
     const start = query * map.keys;
-    for (let key = 0; key < region.keys; key++) {
-      values[key] = (values[key] as number) + weightAt(map.weights, start + key);
-    }
+    addRow(values, map.weights, start);
   }
   for (let key = 0; key < region.keys; key++) values[key] = (values[key] as number) / queries;
   means.set(map.weights, { keys: region.keys, queries: region.queries, values });
   return values;
+}
+
+/** Millions of weights in a long sequence: no call per weight. */
+function addRow(values: Float64Array, weights: Weights, start: number): void {
+  if (weights.kind === 'codes') {
+    const { codes, table } = weights;
+    for (let key = 0; key < values.length; key++) {
+      values[key] =
+        (values[key] as number) + (table.values[codes[start + key] as number] as number);
+    }
+    return;
+  }
+  for (let key = 0; key < values.length; key++) {
+    values[key] = (values[key] as number) + (weights.values[start + key] as number);
+  }
 }
 
 function clamp(weight: number): number {

@@ -1,7 +1,7 @@
 import { useComputed, useSignal, type ReadonlySignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
-import { differenceAt, drawDiff, movedWeight } from '../render/diff';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { differenceAt, drawDiff, movedWeight, type Moved } from '../render/diff';
 import { pitchX, pitchY, type MapLayout } from '../render/layout';
 import { drawMap, prepare } from '../render/map';
 import { readCell } from '../state/cursor';
@@ -60,6 +60,7 @@ export function CompareView(): JSX.Element {
   const { model, room } = arrangements.reduce((best, one) =>
     pitch(one.model.whole) > pitch(best.model.whole) ? one : best,
   );
+  const moved = useMoved(model);
   return (
     <section class="view" aria-label="Compare">
       <CompareBar model={model} />
@@ -75,11 +76,11 @@ export function CompareView(): JSX.Element {
           <>
             <SidePanel name="a" model={model} size={room.value} />
             <SidePanel name="b" model={model} size={room.value} />
-            <DiffPanel model={model} size={room.value} />
+            <DiffPanel model={model} size={room.value} moved={moved} />
           </>
         )}
       </div>
-      <Moves model={model} />
+      <Moves model={model} moved={moved} />
     </section>
   );
 }
@@ -155,17 +156,29 @@ function SidePanel({ name, model, size }: PanelProps & { name: SideName }): JSX.
   );
 }
 
-function useMoved(model: MapModel): ReturnType<typeof movedWeight> | null {
+/** A long map is gone through in portions; until then there is nothing to say. */
+function useMoved(model: MapModel): Moved | null {
   const { a, b } = useStore().compare;
   const [mapA, mapB] = [a.state.value.map, b.state.value.map];
   const region = model.region.value;
-  return useMemo(
-    () => (mapA && mapB ? movedWeight(mapA, mapB, region, MOVES) : null),
-    [mapA, mapB, region],
-  );
+  const [moved, setMoved] = useState<Moved | null>(null);
+  useEffect(() => {
+    setMoved(null);
+    if (!mapA || !mapB) return;
+    const work = movedWeight(mapA, mapB, region, MOVES);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const portion = () => {
+      const { done, value } = work.next();
+      if (done) setMoved(value);
+      else timer = setTimeout(portion);
+    };
+    portion();
+    return () => clearTimeout(timer);
+  }, [mapA, mapB, region]);
+  return moved;
 }
 
-function DiffPanel({ model, size }: PanelProps): JSX.Element {
+function DiffPanel({ model, size, moved }: PanelProps & { moved: Moved | null }): JSX.Element {
   const store = useStore();
   const palette = usePalette();
   const dpr = useDpr();
@@ -177,7 +190,6 @@ function DiffPanel({ model, size }: PanelProps): JSX.Element {
   const cell = store.cursor.cell.value;
   const inside = mapA && mapB && cell && cell.query < region.queries && cell.key < region.keys;
   const difference = inside ? differenceAt(mapA, mapB, cell.query, cell.key) : null;
-  const moved = useMoved(model);
   const draw = (canvas: HTMLCanvasElement) => {
     if (!layout) return;
     if (mapA && mapB) drawDiff(canvas, mapA, mapB, region, layout, scale, palette, dpr);
@@ -266,9 +278,8 @@ function Panel(
 }
 
 /** The cells that differ most; a press goes there. */
-function Moves({ model }: { model: MapModel }): JSX.Element {
+function Moves({ model, moved }: { model: MapModel; moved: Moved | null }): JSX.Element {
   const store = useStore();
-  const moved = useMoved(model);
   const queries = model.queryTokens.value;
   const keys = model.keyTokens.value;
   return (
