@@ -123,7 +123,7 @@ function largest(differences: Float32Array): number {
 }
 
 /** One pixel per cell in sight. */
-function diffPixels(
+export function diffPixels(
   a: AttentionMap,
   b: AttentionMap,
   region: Region,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { AttentionMap } from '../api/model';
-import { fileName, toCsv, toNpy } from './export';
+import { compareName, fileName, toCompareCsv, toCsv, toLinksCsv, toNpy } from './export';
 
 const map: AttentionMap = {
   step: 5,
@@ -33,5 +33,43 @@ test('a NumPy file: magic, header of a multiple of 64 bytes, then rows', () => {
 test('a name of a file has no separators of paths', () => {
   expect(fileName('../a b', 'dec/cross:0', 'head3', 0, 800, 'csv')).toBe(
     '..-a-b_dec-cross-0_head3_example1_step800.csv',
+  );
+});
+
+test('a comparison: every cell with both sides and their difference', () => {
+  const other: AttentionMap = {
+    ...map,
+    weights: { kind: 'floats', values: Float32Array.of(0.25, 0.25, 0, 0, 1, 0) },
+  };
+  expect(
+    toCompareCsv(map, other, region, ['a', 'b'], ['x', 'y']).split('\r\n').slice(0, 4),
+  ).toEqual([
+    'query,query_token,key,key_token,A,B,A-B',
+    '0,a,0,x,0.5,0.25,0.25',
+    '0,a,1,y,0.25,0.25,0',
+    '1,b,0,x,1,0,1',
+  ]);
+  const bytes = toNpy([map, other], region);
+  expect(new TextDecoder('latin1').decode(bytes)).toContain("'shape': (2, 2, 2)");
+  expect([...new Float32Array(bytes.buffer.slice(-16))]).toEqual([0.25, 0.25, 0, 1]);
+});
+
+test('a comparison’s name says what both sides are', () => {
+  const sides = [
+    { name: 'A', subject: 'head0', step: 5 },
+    { name: 'B', subject: 'other/run head1', step: 90 },
+  ];
+  expect(compareName('r/1', 'dec', 0, sides, 'svg')).toBe(
+    'r-1_dec_example1_A-head0-step5_B-other-run-head1-step90.svg',
+  );
+});
+
+test('links, the strongest first', () => {
+  const links = [
+    { query: 0, key: 1, weight: 0.25 },
+    { query: 1, key: 0, weight: 1 },
+  ];
+  expect(toLinksCsv([{ name: 'Head 2', links }], ['a', 'b'], ['=x'])).toBe(
+    "head,query,query_token,key,key_token,weight\r\nHead 2,1,b,0,'=x,1\r\nHead 2,0,a,1,,0.25\r\n",
   );
 });

@@ -11,6 +11,8 @@ export interface Palette {
   readonly divergingCss: readonly string[];
   readonly sideA: string;
   readonly sideB: string;
+  /** Behind everything. */
+  readonly paper: string;
   readonly mask: string;
   readonly maskLine: string;
   readonly grid: string;
@@ -97,6 +99,7 @@ export function createPalette(
     divergingCss: diverging.map(([r, g, b]) => `rgb(${r} ${g} ${b})`),
     sideA: read('--side-a'),
     sideB: read('--side-b'),
+    paper: read('--bg'),
     mask: read('--mask-bg'),
     maskLine: read('--mask-line'),
     grid: read('--cell-grid'),

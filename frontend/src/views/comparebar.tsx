@@ -5,10 +5,12 @@ import type { SideName } from '../state/compare';
 import { formatStep } from '../state/format';
 import { parseStep } from '../state/steps';
 import { useStore } from '../state/store';
+import { ExportMenu } from './export';
 import { useDpr, usePalette } from './hooks';
 import { Icon } from './icons';
 import type { MapModel } from './mapmodel';
 import { Picker } from './picker';
+import { compareTakes } from './takes';
 import { HidePicker, ModeTabs, ScalePicker, ZoomButtons } from './viewbar';
 
 export function SideBadge({ name }: { name: SideName }): JSX.Element {
@@ -17,6 +19,7 @@ export function SideBadge({ name }: { name: SideName }): JSX.Element {
 
 export function CompareBar({ model }: { model: MapModel }): JSX.Element {
   const store = useStore();
+  const palette = usePalette();
   return (
     <div class="bar viewbar compare-bar">
       <ModeTabs />
@@ -36,6 +39,7 @@ export function CompareBar({ model }: { model: MapModel }): JSX.Element {
       <ScalePicker />
       <HidePicker />
       <div class="spring" />
+      <ExportMenu what="this comparison" takes={compareTakes(store, model, palette)} />
       <ZoomButtons model={model} />
       <DivergingBar />
     </div>
@@ -49,9 +53,11 @@ function SideField({ name }: { name: SideName }): JSX.Element {
   const step = side.step.value;
   const now = store.selection.step.value;
   const [draft, setDraft] = useState<string | null>(null);
+  const [wrong, setWrong] = useState<string | null>(null);
   const upper = name.toUpperCase();
   const submit = () => {
     const typed = parseStep(draft ?? '');
+    setWrong(draft !== null && draft.trim() !== '' && typed === null ? draft : null);
     setDraft(null);
     if (typed !== null) store.compare.set(name, typed);
   };
@@ -65,7 +71,11 @@ function SideField({ name }: { name: SideName }): JSX.Element {
         autocomplete="off"
         value={draft ?? (step === null ? '' : formatStep(step))}
         onFocus={(event) => event.currentTarget.select()}
-        onInput={(event) => setDraft(event.currentTarget.value)}
+        aria-invalid={wrong !== null}
+        onInput={(event) => {
+          setWrong(null);
+          setDraft(event.currentTarget.value);
+        }}
         onBlur={submit}
         onKeyDown={(event) => {
           event.stopPropagation();
@@ -87,6 +97,11 @@ function SideField({ name }: { name: SideName }): JSX.Element {
       >
         set
       </button>
+      {wrong !== null && (
+        <span class="side-wrong" role="alert" data-testid={`side-${name}-wrong`}>
+          “<bdi>{wrong.slice(0, 20)}</bdi>” is not a step
+        </span>
+      )}
     </span>
   );
 }

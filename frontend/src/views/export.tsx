@@ -1,11 +1,17 @@
 import type { JSX } from 'preact';
 import { useRef, useState } from 'preact/hooks';
-import { fileName, toCsv, toNpy } from '../render/export';
-import { useStore, type Store } from '../state/store';
-import type { Hide } from '../state/url';
-import { useOutside } from './hooks';
+import { useCopied, useOutside } from './hooks';
 import { Icon } from './icons';
-import type { MapModel } from './mapmodel';
+
+/** Something of the view to take away. */
+export interface Take {
+  readonly kind: string;
+  readonly label: string;
+  readonly detail: string;
+  /** The name of the file; none for what goes to the clipboard, which is text. */
+  readonly name?: string;
+  readonly make: () => Blob | string | null | Promise<Blob | null>;
+}
 
 /** Hands a file to the person; nothing of it leaves the browser. */
 function save(blob: Blob, name: string): void {
@@ -18,67 +24,22 @@ function save(blob: Blob, name: string): void {
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
-/** What is shown of a layer, for the name of a file. */
-function subjectOf({ selection, masks, view }: Store): string {
-  const subject = selection.aggregate.value?.file ?? `head${selection.head.value}`;
-  const hidden = masks.hidden.value.length > 0 ? `_without-${HIDDEN_NAMES[view.hide.value]}` : '';
-  return subject + hidden;
-}
-
-const HIDDEN_NAMES: Readonly<Record<Hide, string>> = {
-  none: '',
-  first: 'first-key',
-  special: 'special-tokens',
-  both: 'first-key-and-special-tokens',
-};
-
-/** The current map as a file: the weights as they are read, or the picture as it is drawn. */
-export function ExportMenu({ model }: { model: MapModel }): JSX.Element {
-  const store = useStore();
+/** What is on screen as a file or on the clipboard: the weights as read, the picture as drawn. */
+export function ExportMenu(props: { what: string; takes: readonly Take[] | null }): JSX.Element {
+  const { what, takes } = props;
   const [open, setOpen] = useState(false);
+  const [copied, copy] = useCopied();
   const root = useRef<HTMLDivElement>(null);
   const button = useRef<HTMLButtonElement>(null);
   useOutside(root, open, () => setOpen(false));
-  const { map } = store.maps.state.value;
-  const { run, layer, example } = store.selection;
 
-  const take = (kind: 'png' | 'csv' | 'npy') => {
+  const take = async ({ make, name }: Take) => {
     setOpen(false);
     button.current?.focus();
-    if (!map || !run.value || !layer.value) return;
-    const name = fileName(
-      run.value.name,
-      layer.value.name,
-      subjectOf(store),
-      example.value,
-      map.step,
-      kind,
-    );
-    const region = model.region.value;
-    if (kind === 'csv') {
-      const text = toCsv(map, region, model.queryTokens.value, model.keyTokens.value);
-      save(new Blob([text], { type: 'text/csv' }), name);
-    } else if (kind === 'npy') {
-      save(new Blob([toNpy(map, region)], { type: 'application/octet-stream' }), name);
-    } else {
-      const canvas = document.querySelector<HTMLCanvasElement>('canvas[data-testid="map"]');
-      canvas?.toBlob((blob) => {
-        if (blob) save(blob, name);
-      });
-    }
+    const made = await make();
+    if (typeof made === 'string') copy(made);
+    else if (made && name) save(made, name);
   };
-  const { queries, keys } = model.region.value;
-  const item = (kind: 'png' | 'csv' | 'npy', label: string, detail: string) => (
-    <button
-      type="button"
-      class="picker-option export-item"
-      data-testid={`export-${kind}`}
-      onClick={() => take(kind)}
-    >
-      <span>{label}</span>
-      <span class="picker-detail">{detail}</span>
-    </button>
-  );
   return (
     <div
       class="picker"
@@ -95,21 +56,34 @@ export function ExportMenu({ model }: { model: MapModel }): JSX.Element {
         type="button"
         class="icon-button"
         aria-expanded={open}
-        aria-label="Save this map"
-        title={map ? 'Save this map (S)' : 'There is no map to save'}
-        disabled={!map}
+        aria-label={`Save ${what}`}
+        title={takes ? `Save ${what} (S)` : 'There is nothing to save'}
+        disabled={!takes}
         data-testid="export"
         onClick={() => setOpen(!open)}
       >
-        <Icon name="download" size={18} />
+        <Icon name={copied ? 'check' : 'download'} size={18} />
       </button>
-      {open && (
+      {open && takes && (
         <div class="picker-list popover right">
-          {item('png', 'PNG', 'the cells as drawn')}
-          {item('csv', 'CSV', `${queries} × ${keys} weights with tokens`)}
-          {item('npy', 'NPY', `float32 [${queries}, ${keys}]`)}
+          {takes.map((one) => (
+            <button
+              key={one.kind}
+              type="button"
+              class="picker-option export-item"
+              data-testid={`export-${one.kind}`}
+              title={one.name}
+              onClick={() => void take(one)}
+            >
+              <span>{one.label}</span>
+              <span class="picker-detail">{one.detail}</span>
+            </button>
+          ))}
         </div>
       )}
+      <span class="sr-only" role="status">
+        {copied ? 'Copied' : ''}
+      </span>
     </div>
   );
 }

@@ -186,7 +186,7 @@ export const SHORTCUTS: readonly ShortcutGroup[] = [
       },
       {
         keys: ['S'],
-        does: 'save the map as PNG, CSV or NPY',
+        does: 'save or copy what the view shows',
         match: plain('s'),
         run: () => press('export'),
       },

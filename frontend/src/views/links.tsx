@@ -33,7 +33,7 @@ export function LinksView(): JSX.Element {
   const fits = most <= MOST_SPREAD && most * LEAST_PITCH <= room;
   return (
     <section class="view" aria-label="Links">
-      <LinksBar />
+      <LinksBar model={model} />
       <p class="links-about" data-testid="links-about">
         {about?.title && (
           <>

@@ -4,15 +4,17 @@ import { countLinks, type LinkCounts } from '../render/links';
 import { plural } from '../state/format';
 import { useStore } from '../state/store';
 import { LEAST_WEIGHTS, MOST_LINKED_HEADS, PER_QUERY } from '../state/url';
+import { ExportMenu } from './export';
 import { usePalette } from './hooks';
 import { Icon } from './icons';
 import type { MapModel } from './mapmodel';
 import { Picker } from './picker';
 import { style } from './style';
+import { linkTakes } from './takes';
 import { HidePicker, ModeTabs } from './viewbar';
 
 /** What is drawn, of which heads, and how much is not. */
-export function LinksBar(): JSX.Element {
+export function LinksBar({ model }: { model: MapModel }): JSX.Element {
   const store = useStore();
   const { view, links } = store;
   const least = view.least.value;
@@ -47,6 +49,7 @@ export function LinksBar(): JSX.Element {
         onPick={(value) => (view.perQuery.value = Number(value))}
       />
       <HidePicker />
+      <ExportMenu what="these links" takes={linkTakes(store, model)} />
       <div class="spring" />
       {links.heads.value.map(({ head, name }, i) => (
         <HeadChip

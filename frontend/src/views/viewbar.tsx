@@ -13,6 +13,7 @@ import { Icon } from './icons';
 import type { MapModel } from './mapmodel';
 import { Picker } from './picker';
 import { style } from './style';
+import { mapTakes } from './takes';
 import { fit, ZOOM_STEP, zoomBy } from './zoom';
 
 const SCALE_NAMES: Readonly<Record<Scale, string>> = {
@@ -34,6 +35,7 @@ const SCALE_DETAILS: Readonly<Record<Scale, string>> = {
 
 export function ViewBar({ model }: { model: MapModel }): JSX.Element {
   const store = useStore();
+  const palette = usePalette();
   const layer = store.selection.layer.value;
   const { map } = store.maps.state.value;
   const padded = map
@@ -57,7 +59,7 @@ export function ViewBar({ model }: { model: MapModel }): JSX.Element {
       )}
       <HidePicker />
       <div class="spring" />
-      <ExportMenu model={model} />
+      <ExportMenu what="this map" takes={mapTakes(store, model, palette)} />
       <ZoomButtons model={model} />
       <ColorBar model={model} />
     </div>
