@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tb_attention_plugin.diagnosis.alignment import alignment_failures
-from tb_attention_plugin.diagnosis.events import Event, EventDetector
+from tb_attention_plugin.diagnosis.events import Event, EventDetector, order_of
 from tb_attention_plugin.diagnosis.summaries import metrics_of
 from tb_attention_plugin.responses import RequestError
 from tb_attention_plugin.store import attention_pb2 as pb
@@ -61,7 +61,7 @@ class EventLog:
                         f"Layer {layer}: {followed.unreadable} records cannot be read; events may "
                         "be missing."
                     )
-        events.sort(key=lambda event: (event.confirmed_step, event.layer, event.head))
+        events.sort(key=order_of)
         response.events.extend(_message(event) for event in events)
         return response
 

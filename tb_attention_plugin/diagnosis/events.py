@@ -211,6 +211,11 @@ def _named(kind: EventKind, metric: str, firings: Firings) -> Iterator[_Happenin
     return ((kind, metric, head, first) for head, first in firings)
 
 
+def order_of(event: Event) -> tuple[int, str, int]:
+    """What events of several layers are sorted by: the step at which they came to count."""
+    return event.confirmed_step, event.layer, event.head
+
+
 def events_of(
     layer: str,
     steps: Sequence[int],

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tb_attention_plugin.diagnosis.events import Event, EventDetector, order_of
+from tb_attention_plugin.diagnosis.summaries import metrics_of
 from tb_attention_plugin.store import codec
 from tb_attention_plugin.store.history import History
 from tb_attention_plugin.store.logdir import LogDirectory, root_at
@@ -112,6 +115,73 @@ class AttentionReader:
         """
         store, _ = self._history(run, layer)
         return stack_metrics(store.entries(layer))
+
+    def metrics_table(self, run: str) -> dict[str, NDArray[Any]]:
+        """Metrics of all layers of a run as the columns of a table.
+
+        Args:
+            run: Name of the run.
+
+        Returns:
+            Columns of equal length by their names: `layer`, `step`, `example`, `head`, then each
+            metric, NaN where it has no value. A row for each map, in the order of those four.
+
+        Raises:
+            LookupError: There is no such run.
+
+        Example:
+            >>> table = pandas.DataFrame(reader.metrics_table("run"))
+            >>> table.groupby(["layer", "head"])["entropy"].last()
+        """
+        parts: list[dict[str, NDArray[Any]]] = []
+        for layer in self.layers(run):
+            steps, series = self.steps(run, layer), self.metrics(run, layer)
+            shape = next(iter(series.values()), np.empty((0, 0, 0))).shape
+            # A training that goes on may have recorded in between.
+            count = min(len(steps), shape[0])
+            step, example, head = np.indices((count, *shape[1:])).reshape(3, -1)
+            parts.append(
+                {
+                    "layer": np.full(step.size, layer),
+                    "step": np.array(steps, np.int64)[step],
+                    "example": example,
+                    "head": head,
+                    **{name: values[:count].ravel() for name, values in series.items()},
+                }
+            )
+        names = dict.fromkeys(name for part in parts for name in part)
+        return {
+            name: np.concatenate(
+                [part.get(name, np.full(part["step"].size, np.nan, np.float32)) for part in parts]
+            )
+            for name in names
+        }
+
+    def events(self, run: str) -> list[Event]:
+        """What happened to the heads of a run over the training, found in the stored metrics.
+
+        Args:
+            run: Name of the run.
+
+        Returns:
+            The events of all layers, in the order in which they came to count, as the tab shows
+            them. Records that cannot be read are left out.
+
+        Raises:
+            LookupError: There is no such run.
+
+        Example:
+            >>> for event in reader.events("run"):
+            ...     print(event.confirmed_step, event.message)
+        """
+        store = self._store(run)
+        events: list[Event] = []
+        for layer in store.histories:
+            detector = EventDetector()
+            for entry in store.entries(layer):
+                if not isinstance(entry, StoreError):
+                    events += detector.update(layer, entry.step, metrics_of(entry))
+        return sorted(events, key=order_of)
 
     def _store(self, run: str) -> RunStore:
         store = self._logs.run(run)

@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tb_attention_plugin import AttentionReader, AttentionWriter
+from tb_attention_plugin.diagnosis.answers import EventLog
 from tb_attention_plugin.store.logdir import LogDirectory, roots_of
 from tb_attention_plugin.store.run import RunStore
 
@@ -306,3 +307,39 @@ def test_links_are_not_followed_out_of_the_log_directory(tmp_path: Path) -> None
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "link").symlink_to(tmp_path / "outside")
     assert AttentionReader(tmp_path / "logs").runs() == []
+
+
+def test_metrics_as_a_table(tmp_path: Path, attention: Callable[..., Maps]) -> None:
+    with AttentionWriter(tmp_path / "run") as writer:
+        for step in (3, 7):
+            writer.write("a", attention(2, 3, 5, 7, seed=step), step)
+        writer.write("b", attention(1, 1, 11, 13), 5)
+    reader = AttentionReader(tmp_path)
+    table = reader.metrics_table("run")
+    assert list(table)[:4] == ["layer", "step", "example", "head"]
+    assert {len(column) for column in table.values()} == {2 * 2 * 3 + 1}
+    expected = [("a", s, b, h) for s in (3, 7) for b in range(2) for h in range(3)] + [
+        ("b", 5, 0, 0)
+    ]
+    columns = (table[name].tolist() for name in ("layer", "step", "example", "head"))
+    assert list(zip(*columns, strict=True)) == expected
+    row = expected.index(("a", 7, 1, 2))
+    assert table["entropy"][row] == reader.metrics("run", "a")["entropy"][1, 1, 2]
+    assert table["entropy"][-1] == reader.metrics("run", "b")["entropy"][0, 0, 0]
+
+
+def test_events_are_those_that_the_tab_shows(tmp_path: Path) -> None:
+    distance = np.abs(np.arange(13)[:, None] - np.arange(13))
+    with AttentionWriter(tmp_path / "run") as writer:
+        for step, sharpness in enumerate((0, 0, 3, 3, 0, 0)):
+            weights = np.exp(-distance * sharpness)
+            weights /= weights.sum(-1, keepdims=True)
+            for layer in ("b", "a"):
+                writer.write(layer, weights[None, None], step)
+    reader = AttentionReader(tmp_path)
+    shown = EventLog().of_run("run", LogDirectory(roots_of(str(tmp_path), "")).runs()["run"])
+    found = [(e.kind, e.layer, e.head, e.step, e.confirmed_step) for e in reader.events("run")]
+    assert found == [(e.kind, e.layer, e.head, e.step, e.confirmed_step) for e in shown.events]
+    assert ("diagonal_formed", "a", 0, 2, 3) in found
+    with pytest.raises(LookupError, match="run: expected one of"):
+        reader.events("other")
