@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tb_attention_training.seq2seq.basic import BasicDecoder, BasicDecoderOutput
 from tb_attention_training.seq2seq.beam import (
     BeamSearchDecoder,
     BeamSearchDecoderOutput,
@@ -9,12 +10,7 @@ from tb_attention_training.seq2seq.beam import (
     FinalBeamSearchDecoderOutput,
     tile_batch,
 )
-from tb_attention_training.seq2seq.decoder import (
-    BasicDecoder,
-    BasicDecoderOutput,
-    Decoder,
-    dynamic_decode,
-)
+from tb_attention_training.seq2seq.decoding import Decoder, dynamic_decode
 from tb_attention_training.seq2seq.helpers import (
     CustomHelper,
     GreedyEmbeddingHelper,

@@ -13,7 +13,7 @@ import numpy as np
 
 from tb_attention_training.seq2seq import cells
 from tb_attention_training.seq2seq.backend import ops
-from tb_attention_training.seq2seq.decoder import Box, Decoder
+from tb_attention_training.seq2seq.decoding import Box, Decoder
 from tb_attention_training.seq2seq.helpers import Embedding, embedding_fn
 from tb_attention_training.seq2seq.loops import StepInputs, run_steps
 from tb_attention_training.seq2seq.states import AlignmentHistory, Tensor, map_histories

@@ -14,7 +14,8 @@ import keras
 from tb_attention_training.capture.naming import base_name
 from tb_attention_training.capture.tap import tap
 from tb_attention_training.seq2seq.backend import mask_of, ops
-from tb_attention_training.seq2seq.decoder import BasicDecoder, dynamic_decode
+from tb_attention_training.seq2seq.basic import BasicDecoder
+from tb_attention_training.seq2seq.decoding import dynamic_decode
 from tb_attention_training.seq2seq.helpers import Embedding, GreedyEmbeddingHelper
 from tb_attention_training.seq2seq.loops import StepInputs, run_steps
 from tb_attention_training.seq2seq.mechanism import AttentionMechanism

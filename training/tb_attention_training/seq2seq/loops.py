@@ -125,7 +125,7 @@ def _tensorflow_loop(
     import tensorflow as tf
 
     static = static_int(limit)
-    compiled = _compiling_with_xla()
+    compiled = compiling_with_xla()
     if compiled and static is None:
         raise ValueError(
             "jit_compile=True needs a number of steps that is known while tracing. Pass "
@@ -176,7 +176,7 @@ def _tensorflow_loop(
         stacked = tf.cond(
             steps > 0,
             lambda: [array.stack() for array in arrays],
-            lambda: [tf.stack([row])[:0] for row in tf.nest.flatten(probe())],
+            lambda: [tf.stop_gradient(row)[None][:0] for row in tf.nest.flatten(probe())],
         )
     else:
         stacked = [array.stack() for array in arrays]
@@ -202,7 +202,8 @@ def tracing_tensorflow() -> bool:
     return not tf.executing_eagerly()
 
 
-def _compiling_with_xla() -> bool:
+def compiling_with_xla() -> bool:
+    """Says whether the TensorFlow graph being traced is for XLA, which wants static shapes."""
     import tensorflow as tf
     from tensorflow.python.ops import control_flow_util  # has no public name
 
@@ -280,7 +281,7 @@ def assert_in_graph(condition: Any, message: str, value: Tensor) -> Tensor:
 
     Elsewhere (XLA, `jax.jit`) nothing can be raised from inside a program and nothing is checked.
     """
-    if not tracing_tensorflow() or _compiling_with_xla():
+    if not tracing_tensorflow() or compiling_with_xla():
         return value
     import tensorflow as tf
 

@@ -13,6 +13,7 @@ import keras
 
 from tb_attention_training.seq2seq.backend import ops
 from tb_attention_training.seq2seq.memory import memory_mask_of, zero_masked
+from tb_attention_training.seq2seq.products import multiply
 from tb_attention_training.seq2seq.states import Memory, Tensor
 
 ProbabilityFn = str | Callable[[Tensor], Tensor]
@@ -252,8 +253,7 @@ class AttentionMechanism(keras.layers.Layer):
 
     def context(self, alignments: Tensor) -> Tensor:
         """Returns the values `[B, M]` weighted by alignments `[B, K]`."""
-        weights = ops.expand_dims(ops.cast(alignments, self.compute_dtype), 1)
-        return ops.squeeze(ops.matmul(weights, self.memory.values), 1)
+        return multiply(ops.cast(alignments, self.compute_dtype), self.memory.values)
 
     def call(
         self, query: Tensor, state: Tensor | None = None, training: bool = False

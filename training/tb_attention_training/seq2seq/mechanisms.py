@@ -12,6 +12,7 @@ import keras
 
 from tb_attention_training.seq2seq.backend import ops
 from tb_attention_training.seq2seq.mechanism import AttentionMechanism, ProbabilityFn, fresh
+from tb_attention_training.seq2seq.products import multiply_transposed
 from tb_attention_training.seq2seq.states import Memory, Tensor
 
 
@@ -88,7 +89,7 @@ class LuongAttention(AttentionMechanism):
         """Returns the scores `[B, K]` of query `[B, units]`."""
         if query.shape[-1] != self.units:
             self.build_query(query.shape[-1])
-        score = ops.squeeze(ops.matmul(memory.keys, ops.expand_dims(query, -1)), -1)
+        score = multiply_transposed(query, memory.keys)
         if self.attention_g is not None:
             score = ops.cast(self.attention_g, score.dtype) * score
         return score

@@ -222,3 +222,10 @@ def _lengths_of(lengths: Tensor | None, mask: Tensor | None, time_major: bool) -
     if lengths is not None:
         raise ValueError("sequence_length and mask say the same thing twice. Pass one of them.")
     return ops.sum(ops.cast(mask, "int32"), axis=0 if time_major else 1)
+
+
+def is_teacher_forced(helper: Any) -> bool:
+    """Says whether next inputs are known beforehand and samples are the largest outputs."""
+    if type(helper) is TrainingSampler:
+        helper = helper.helper
+    return type(helper) is TrainingHelper

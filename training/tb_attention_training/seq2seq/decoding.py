@@ -1,11 +1,12 @@
-"""`BasicDecoder` and the loop around a decoder, `dynamic_decode`.
+"""`dynamic_decode`, the loop around a decoder, and what it asks of one.
 
-Dimension letters: `B` examples, `T` decoder steps, `V` output depth.
+Dimension letters: `B` examples, `T` decoder steps.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from contextlib import nullcontext
+from typing import Any
 
 import keras
 
@@ -13,25 +14,14 @@ from tb_attention_training.capture.naming import base_name
 from tb_attention_training.capture.tap import tap, tapping
 from tb_attention_training.seq2seq import cells
 from tb_attention_training.seq2seq.backend import ops
-from tb_attention_training.seq2seq.loops import run_steps, static_int
+from tb_attention_training.seq2seq.loops import run_steps, static_int, tracing_tensorflow
+from tb_attention_training.seq2seq.products import LoopProducts
 from tb_attention_training.seq2seq.states import (
     Tensor,
     close_histories,
     open_histories,
     take_rows,
 )
-
-
-class BasicDecoderOutput(NamedTuple):
-    """What a step of `BasicDecoder` emits.
-
-    Attributes:
-        rnn_output: `[B, T, V]` after decoding; logits with an output layer.
-        sample_id: `[B, T]` int32.
-    """
-
-    rnn_output: Tensor
-    sample_id: Tensor
 
 
 class Decoder(keras.layers.Layer):
@@ -83,6 +73,10 @@ class Decoder(keras.layers.Layer):
         """Returns `(outputs, next state, next inputs, finished)` of step `time`."""
         raise NotImplementedError
 
+    def complete(self, outputs: Any) -> Any:
+        """Returns the outputs (time-major) with what `step` has left for all steps at once."""
+        return outputs
+
     def finalize(self, outputs: Any, final_state: Any, lengths: Tensor) -> tuple[Any, Any]:
         """Returns the outputs (time-major) and the final state after the last step."""
         del lengths
@@ -90,7 +84,7 @@ class Decoder(keras.layers.Layer):
 
     def prepare(self, inputs: Any, state: Any) -> Any:
         """Returns a context manager that is open while the loop runs."""
-        raise NotImplementedError
+        return nullcontext()
 
     # Not `call`: Keras lets no arguments of a call mix tensors and numbers such as an end token.
     def __call__(
@@ -122,118 +116,6 @@ class Decoder(keras.layers.Layer):
             decoder_init_input=inputs,
             decoder_init_kwargs=kwargs,
         )
-
-
-class BasicDecoder(Decoder):
-    """Runs a cell step by step, with inputs from a helper.
-
-    Args:
-        cell: an `AttentionWrapper`, or any cell with `zero_state`-like states.
-        helper: a `Helper` (`tf.contrib.seq2seq`) or a sampler (TensorFlow Addons).
-        initial_state: the cell's state to start from; with a sampler it may be given when the
-            decoder is called.
-        output_layer: a Keras layer applied to the cell's output, e.g. `Dense(vocabulary)`.
-        sampler: the name of `helper` in TensorFlow Addons.
-        **kwargs: `output_time_major`, `impute_finished`, `maximum_iterations`, `name`.
-
-    Raises:
-        TypeError: if there is no helper or sampler, or the output layer is not callable.
-
-    Example:
-        ```python
-        decoder = BasicDecoder(cell, TrainingHelper(inputs, lengths), state, Dense(vocabulary))
-        outputs, final_state, lengths = dynamic_decode(decoder)
-        outputs.rnn_output                       # [B, T, V]
-        final_state.alignment_history.stack()    # [T, B, K]
-        ```
-    """
-
-    def __init__(
-        self,
-        cell: Any,
-        helper: Any = None,
-        initial_state: Any = None,
-        output_layer: Any = None,
-        *,
-        sampler: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        if isinstance(initial_state, keras.layers.Layer):
-            # TensorFlow Addons has the output layer in third place.
-            initial_state, output_layer = None, initial_state
-        helper = sampler if helper is None else helper
-        if not hasattr(helper, "next_inputs"):
-            raise TypeError(
-                "BasicDecoder: helper must be a Helper such as TrainingHelper(inputs, lengths), or "
-                f"a sampler. Received: {helper!r}"
-            )
-        if output_layer is not None and not callable(output_layer):
-            raise TypeError(
-                f"output_layer must be a Keras layer or a function. Received: {output_layer!r}"
-            )
-        self.cell = cell
-        self.helper = helper
-        self.output_layer = output_layer
-        # Boxed: Keras would wrap the lists inside a state that is set as an attribute.
-        self._start = Box(initial_state)
-
-    @property
-    def max_steps(self) -> Any:
-        """The helper's bound."""
-        return self.helper.max_steps
-
-    @property
-    def static_steps(self) -> int | None:
-        """The helper's bound that is known while tracing."""
-        return self.helper.static_steps
-
-    @property
-    def batch_size(self) -> Any:
-        """Number of examples."""
-        return self.helper.batch_size
-
-    def initialize(
-        self, inputs: Any = None, initial_state: Any = None, **kwargs: Any
-    ) -> tuple[Tensor, Tensor, Any]:
-        """Returns `(finished, first inputs, initial state)`.
-
-        Args:
-            inputs: what a sampler takes first; None with a helper.
-            initial_state: the state to start from; the constructor's when None.
-            **kwargs: what else the sampler takes.
-
-        Raises:
-            ValueError: if there is no initial state.
-        """
-        state = self._start.value if initial_state is None else initial_state
-        if state is None:
-            raise ValueError(
-                "BasicDecoder has no initial state. Pass initial_state=cell.zero_state(batch, "
-                "dtype), with .clone(cell_state=encoder_state) to start from an encoder."
-            )
-        if inputs is None and not kwargs:
-            finished, first = self.helper.initialize()
-        else:
-            finished, first = self.helper.initialize(inputs, **kwargs)
-        return finished, first, state
-
-    def prepare(self, inputs: Any, state: Any) -> Any:
-        """Builds the weights and draws the cell's dropout masks before the loop."""
-        return cells.cell_sequence(self.cell, self.output_layer, inputs, state)
-
-    def step(
-        self, time: Any, inputs: Any, state: Any, training: Any = None
-    ) -> tuple[BasicDecoderOutput, Any, Any, Tensor]:
-        """Returns `(outputs, next state, next inputs, finished)` of step `time`."""
-        output, next_state = cells.step_cell(self.cell, inputs, state, training)
-        if self.output_layer is not None:
-            output = self.output_layer(output)
-        sample_id = self.helper.sample(time=time, outputs=output, state=next_state)
-        finished, next_inputs, next_state = self.helper.next_inputs(
-            time=time, outputs=output, state=next_state, sample_ids=sample_id
-        )
-        return BasicDecoderOutput(output, sample_id), next_state, next_inputs, finished
 
 
 def dynamic_decode(
@@ -323,24 +205,29 @@ def dynamic_decode(
         else:
             next_lengths = ops.cast(own_lengths, "int32")
         if impute_finished:
-            outputs = keras.tree.map_structure(
-                lambda new: _where_rows(finished, ops.zeros_like(new), new), outputs
-            )
             next_state = keras.tree.map_structure(
                 lambda old, new: _where_rows(finished, old, new), state, next_state
             )
         carry = (next_finished, next_inputs, next_state, next_lengths)
-        return carry, (outputs, tuple(history_rows))
+        return carry, (outputs, tuple(history_rows), finished)
 
     carry = (finished, inputs, open_histories(state), lengths)
     with decoder.prepare(inputs, state):
-        _, carry, (outputs, history) = run_steps(
-            body,
+        limit = _limit(decoder, maximum_iterations)
+        products = _products_of(decoder, limit) if training else None
+        _, carry, rows = run_steps(
+            products.around(body) if products else body,
             carry,
-            limit=_limit(decoder, maximum_iterations),
+            limit=limit,
             keep_going=lambda carry: ops.logical_not(ops.all(carry[0])),
             parallel_iterations=parallel_iterations,
         )
+        outputs, history, was_finished = products.finish(rows) if products else rows
+        outputs = decoder.complete(outputs)
+        if impute_finished:
+            outputs = keras.tree.map_structure(
+                lambda new: _where_rows(was_finished, ops.zeros_like(new), new), outputs
+            )
     _, _, final_state, lengths = carry
     if tapping():
         _tap_history(decoder, list(history), lengths)
@@ -374,8 +261,15 @@ def _limit(decoder: Decoder, maximum_iterations: Any) -> Any:
     return dynamic
 
 
+def _products_of(decoder: Decoder, limit: Any) -> LoopProducts | None:
+    """Returns what gathers the gradients of memories, where a loop is traced and has a bound."""
+    if decoder.max_steps is None or not tracing_tensorflow():
+        return None
+    return LoopProducts(decoder.max_steps if limit is None else limit)
+
+
 def _where_rows(condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Returns `x` in the rows where condition `[B]` holds, else `y`; scalars pass as `y`."""
+    """Returns `x` where condition `[B]` or `[T, B]` holds, else `y`; scalars pass as `y`."""
     if len(y.shape) < len(condition.shape):
         return y
     extra = len(y.shape) - len(condition.shape)
