@@ -71,7 +71,7 @@ def training_step(mechanism: str, steps: int, history: bool) -> Callable[[], Any
         return (loss, final_state.alignment_history.stack()) if history else (loss,)
 
     with tf.GradientTape() as tape:  # builds the layers
-        forward(*sizes.batch(1))
+        forward(*sizes.batch(2))
     variables.extend(tape.watched_variables())
     optimizer.build(variables)
     compiled: Any = tf.function(step)
@@ -174,10 +174,8 @@ def figures() -> Iterator[Figure]:
     """Measures both mechanisms, short and long, with and without history."""
     note = "median of interleaved steps; tf.function, Adam, batch 32, embedding 64, LSTM 128"
     try:
-        peer = _Peer()
+        with _Peer() as peer:
+            yield from list(_figures(peer, note))
     except (OSError, subprocess.CalledProcessError) as error:
-        reason = f"no peer: its environment could not be made ({type(error).__name__})"
+        reason = f"no peer, its environment failed: {type(error).__name__}: {error}"
         yield from _figures(None, f"{note}; {reason}")
-        return
-    with peer:
-        yield from _figures(peer, note)
