@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import Locator, expect
 
 from tb_attention_plugin import AttentionReader, AttentionWriter
+from tb_attention_plugin.diagnosis.alignment import alignment_failures
 from tb_attention_plugin.diagnosis.events import Event, events_of
 from tests.browser.tab import Tab, TensorBoard
 
@@ -147,3 +148,65 @@ def test_new_events_arrive_while_one_looks(
         assert tab.map_attribute("step") == "10"  # what one looks at stays
         row.click()
         tab.wait_for_map(step=20)
+
+
+def wrong_alignment() -> NDArray[np.float32]:
+    """Goes along 23 keys, jumps back, stalls on key 9 and never reaches the last seven."""
+    path = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 3, 4, 5, 6, 7, 8, 9, 9, 9, 9, 9, 9, 15]
+    return np.eye(23, dtype=np.float32)[path][None, None]
+
+
+def test_failures_of_an_alignment_have_their_place_on_the_map(
+    tmp_path: Path, start_tensorboard: Start, open_tab: OpenTab
+) -> None:
+    maps_ = wrong_alignment()
+    expected = {
+        (f.kind, f"{f.first_query}-{f.end_query}", f"{f.first_key}-{f.end_key}")
+        for f in alignment_failures(maps_[0, 0])
+    }
+    assert {kind for kind, *_ in expected} == {"backward_jump", "repeat", "skip", "stall"}
+    with AttentionWriter(tmp_path / "run") as writer:
+        writer.write("decoder/cross", maps_, 0)
+    tab = open_tab(start_tensorboard(tmp_path).address)
+    tab.wait_for_map(step=0)
+    boxes = tab.frame.locator(".failure-box")
+    expect(boxes).to_have_count(len(expected))
+    assert expected == {
+        tuple(str(box.get_attribute(f"data-{name}")) for name in ("kind", "queries", "keys"))
+        for box in boxes.all()
+    }
+    # The outline is where the cells are.
+    canvas = tab.frame.get_by_test_id("map").bounding_box()
+    stall = tab.frame.locator('.failure-box[data-kind="stall"]')
+    box = stall.bounding_box()
+    assert canvas is not None
+    assert box is not None
+    cell = canvas["width"] / 23
+    assert box["x"] - canvas["x"] == pytest.approx(9 * cell, abs=1.5)
+    assert box["width"] == pytest.approx(cell, abs=1.5)
+    first, end = map(int, str(stall.get_attribute("data-queries")).split("-"))
+    assert box["y"] - canvas["y"] == pytest.approx(first * canvas["height"] / 24, abs=1.5)
+    assert box["height"] == pytest.approx((end - first) * canvas["height"] / 24, abs=1.5)
+
+    tab.frame.locator('[data-failure="stall"]').click()
+    tab.frame.locator('[data-testid="map"][data-key="9"]').wait_for()
+    tab.frame.get_by_test_id("failures-switch").click()
+    expect(boxes).to_have_count(0)
+    tab.page.wait_for_url("**p.attention.failures=0*")
+
+
+def test_a_good_alignment_has_no_failures_and_checks_are_in_sight(
+    diagnosis_log: Path, board: TensorBoard, open_tab: OpenTab
+) -> None:
+    tab = open_tab(board.address, "&p.attention.run=induction")
+    tab.wait_for_map(run="induction")
+    # Self-attention is no alignment: nothing is said of it.
+    assert "2 checks passed" in tab.text("checks") or "3 checks passed" in tab.text("checks")
+    expect(tab.frame.get_by_test_id("no-failures")).to_have_count(0)
+    tab.page.set_viewport_size({"width": 1440, "height": 900})
+    tab.hover(3, 3)
+    checks = tab.frame.get_by_test_id("checks").bounding_box()
+    dock = tab.frame.locator(".dock").bounding_box()
+    assert checks is not None
+    assert dock is not None
+    assert checks["y"] + checks["height"] < dock["y"]

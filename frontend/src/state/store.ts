@@ -9,6 +9,7 @@ import { createCompare, type Compare } from './compare';
 import { createCursor, type Cursor } from './cursor';
 import { createEvents, neighbour, type Events } from './events';
 import { createExamples } from './examples';
+import { createFailures, type Failures } from './failures';
 import type { Host } from './host';
 import { anyLive, looksLive } from './live';
 import { createLinks, type Links } from './links';
@@ -35,6 +36,7 @@ export interface Store {
   readonly atlases: Atlases;
   readonly metrics: Metrics;
   readonly events: Events;
+  readonly failures: Failures;
   readonly cursor: Cursor;
   readonly playback: Playback;
   readonly dark: ReadonlySignal<boolean>;
@@ -165,6 +167,12 @@ export function createStore(host: Host): Store {
     view,
     selection,
     examples,
+    failures: createFailures(
+      selection,
+      maps,
+      examples,
+      computed(() => selection.aggregate.value === null && masks.hidden.value.length === 0),
+    ),
     masks,
     maps,
     compare,

@@ -25,6 +25,7 @@ const full: ViewState = {
   hide: 'both',
   padding: true,
   lens: false,
+  failures: false,
   pane: 'heads',
   metric: 'max_weight',
   speed: 16,

@@ -59,6 +59,8 @@ export interface ViewState {
   readonly padding: boolean;
   /** The neighbourhood of the crosshair enlarged, where cells are too small to be told apart. */
   readonly lens: boolean;
+  /** Whether failures of an alignment are drawn on its map. */
+  readonly failures: boolean;
   readonly pane: Pane | null;
   readonly metric: string | null;
   readonly speed: number;
@@ -98,6 +100,7 @@ export const DEFAULT_VIEW: ViewState = {
   hide: 'none',
   padding: false,
   lens: true,
+  failures: true,
   pane: null,
   metric: null,
   speed: 4,
@@ -187,6 +190,7 @@ const FIELDS: { readonly [K in keyof ViewState]: Field<ViewState[K]> } = {
   hide: oneOf(HIDES),
   padding: flag,
   lens: flag,
+  failures: flag,
   pane: orNull(oneOf(PANES)),
   metric: text,
   speed: oneOfNumbers(SPEEDS),

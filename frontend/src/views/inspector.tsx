@@ -42,10 +42,10 @@ export function Inspector({ model }: { model: MapModel }): JSX.Element {
       {map && cell && <TopKeys map={map} query={cell.query} current={cell.key} model={model} />}
       {cell && store.view.mode.value === 'links' && <OtherHeads cell={cell} model={model} />}
       <Shown />
-      <MapMetrics />
       {!store.selection.aggregate.value && store.masks.hidden.value.length === 0 && (
-        <Checks map={map} />
+        <Checks map={map} model={model} />
       )}
+      <MapMetrics />
       <section class="caution">
         <p>
           Attention weights are not an explanation.{' '}
@@ -230,7 +230,11 @@ function MapMetrics(): JSX.Element | null {
       </section>
     );
   }
-  if (step === null || names.length === 0) return null;
+  // What this map's kind of attention never has, such as a previous token, is no row.
+  const listed = names.filter((name) =>
+    metrics.series(name, selection.example.value, selection.head.value).some(Number.isFinite),
+  );
+  if (step === null || listed.length === 0) return null;
   const at = (name: string, when: number) =>
     metrics.at(name, when, selection.example.value, selection.head.value);
   return (
@@ -248,7 +252,7 @@ function MapMetrics(): JSX.Element | null {
       </div>
       <table class="metric-table">
         <tbody>
-          {names.map((name) => {
+          {listed.map((name) => {
             const value = at(name, step);
             const earlier = before === undefined ? undefined : at(name, before);
             return (

@@ -4,6 +4,7 @@ import { useLayoutEffect } from 'preact/hooks';
 import { useStore } from '../state/store';
 import { ColumnLabels, RowLabels } from './axislabels';
 import { LOW, NARROW, useDpr, useMedia, useSize, type Size } from './hooks';
+import { FailureOutlines } from './failures';
 import { Readout } from './inspector';
 import { Announcer, Crosshair, MapCanvas, MaskNote, Profiles } from './mapcanvas';
 import { LensBox } from './lens';
@@ -40,6 +41,7 @@ export function MapView(props: {
         <MaskNote model={model} />
         <PoolNote model={model} />
         <LensBox model={model} />
+        {status !== 'error' && <FailureOutlines model={model} />}
         {status !== 'error' && <Pins model={model} />}
         {status !== 'error' && <Crosshair model={model} />}
         <LoadingTag />
