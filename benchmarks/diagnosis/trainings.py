@@ -35,7 +35,8 @@ class Training:
         record_every: Steps between two records.
         learning_rate: At a step.
         expected: Kinds of events that belong to it.
-        allowed: Kinds that are no mistake either: a collapsed head is a sink, and stands still.
+        allowed: Kinds that are no mistake either: a collapsed head may be a sink and stand still,
+            and an alignment may be one before it is a straight diagonal.
         causal: Whether the attention is.
         inputs_as_tokens: Whether the inputs are the tokens of queries and keys.
     """
@@ -328,6 +329,7 @@ TRAININGS = {
         15,
         lambda step: 1e-2,
         expected=frozenset({"diagonal_formed"}),
+        allowed=frozenset({"alignment_formed"}),
         options=_TRANSLATION,
     ),
     "seq2seq, diagonal destroyed": Training(
@@ -337,7 +339,9 @@ TRAININGS = {
         15,
         lambda step: 1e-2 if step < 350 else 1e-1,
         expected=frozenset({"diagonal_formed", "diagonal_lost"}),
-        allowed=frozenset({"entropy_collapse", "sink_emerged", "head_dead"}),
+        allowed=frozenset(
+            {"alignment_formed", "alignment_lost", "entropy_collapse", "sink_emerged", "head_dead"}
+        ),
         options=_TRANSLATION,
     ),
     "seq2seq that reorders, healthy": Training(
@@ -375,7 +379,7 @@ TRAININGS = {
         15,
         lambda step: 1e-3,
         expected=frozenset({"diagonal_formed", "head_dead"}),
-        allowed=frozenset({"stuck_uniform"}),
+        allowed=frozenset({"alignment_formed", "stuck_uniform"}),
         options={**_TRANSLATION, "zeroed": True},
     ),
 }

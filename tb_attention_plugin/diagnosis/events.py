@@ -141,7 +141,7 @@ class _LayerState:
         """Yields kind, metric, head and first step of what happened."""
         limits = self._limits
         nothing = np.full(self.heads, np.nan)
-        entropy, peak, diagonality, monotonicity, aligned, sink, induction, change = (
+        entropy, peak, diagonality, monotonicity, aligned, first, sink, induction, change = (
             means.get(name, nothing)
             for name in (
                 "entropy",
@@ -149,14 +149,21 @@ class _LayerState:
                 "diagonality",
                 "monotonicity",
                 "alignment",
+                "first_key_mass",
                 "sink_mass",
                 "induction",
                 "change",
             )
         )
 
+        # Only maps that are causal have a number for what cheats.
+        causal = ~np.isnan(means.get("future_mass", nothing))
+        # A head of a language model that rests on the first key has a sink, and works.
+        resting = causal & (first >= limits.resting * sink)
         collapsed = (entropy <= limits.collapsed_entropy) & (sink >= limits.collapsed_sink)
-        formed, _ = self._collapse.update(step, collapsed, entropy >= limits.open_entropy)
+        formed, _ = self._collapse.update(
+            step, collapsed & ~resting, entropy >= limits.open_entropy
+        )
         yield from _named("entropy_collapse", "entropy", formed)
 
         self._never_focused &= entropy >= limits.focused_entropy
@@ -168,6 +175,7 @@ class _LayerState:
             (diagonality >= limits.diagonal)
             & (peak >= limits.diagonal_peak)
             & (monotonicity >= limits.forward)
+            & ~causal  # there it is a head that looks at its neighbours
         )
         gone = (diagonality < limits.no_diagonal) | (peak < limits.no_diagonal_peak)
         formed, lost = self._diagonal.update(step, diagonal, gone)
@@ -176,6 +184,8 @@ class _LayerState:
         yield from self._alignments(step, aligned, diagonal, lost)
 
         formed, _ = self._sink.update(step, sink >= limits.sink, sink < limits.no_sink)
+        # A collapse is told of as that.
+        formed = [f for f in formed if not (collapsed & ~resting)[f[0]]]
         yield from _named("sink_emerged", "sink_mass", formed)
 
         formed, _ = self._induction.update(

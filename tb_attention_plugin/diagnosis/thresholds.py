@@ -17,6 +17,8 @@ class Thresholds:
         collapsed_entropy: Entropy at or below which a head may have collapsed.
         collapsed_sink: Share of the attention on one key that tells a collapse from a sharp
             alignment, whose entropy is as low.
+        resting: Share of that which lies on the first key of a causal map, from which it is a sink
+            and no collapse.
         open_entropy: Entropy from which a head is open again, or was before.
         uniform_entropy: Entropy at or above which attention counts as uniform.
         uniform_records: Records in a row for which it must be, to count as stuck.
@@ -43,8 +45,9 @@ class Thresholds:
     patience: int = 2
     collapsed_entropy: float = 0.05
     collapsed_sink: float = 0.35
+    resting: float = 0.8
     open_entropy: float = 0.2
-    uniform_entropy: float = 0.95
+    uniform_entropy: float = 0.975
     uniform_records: int = 12
     focused_entropy: float = 0.85
     diagonal: float = 0.8

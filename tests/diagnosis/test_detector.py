@@ -28,7 +28,7 @@ CALM = {
 def feed(series: Mapping[str, Sequence[float]], **options: Any) -> list[Event]:
     """One head, one example, a record every 10 steps; what is not given stays calm."""
     length = len(next(iter(series.values())))
-    full = {name: series.get(name, [value] * length) for name, value in CALM.items()}
+    full = {name: [value] * length for name, value in CALM.items()} | dict(series)
     arrays = {name: np.array(values, float).reshape(-1, 1, 1) for name, values in full.items()}
     return events_of("layer", range(0, 10 * length, 10), arrays, **options)
 
@@ -170,6 +170,23 @@ def test_an_alignment_along_the_diagonal_is_told_once() -> None:
 def test_a_sharp_alignment_has_not_collapsed() -> None:
     # Its entropy is as low as that of a collapse; but its queries look at different keys.
     assert feed({"entropy": [0.9, 0.5, 0.03, 0.01, 0.0], "sink_mass": [0.1] * 5}) == []
+
+
+def test_a_head_that_rests_on_the_first_key_has_a_sink_and_has_not_collapsed() -> None:
+    resting = {"entropy": [0.9, 0.5, 0.03, 0.01, 0.0], "sink_mass": [0.1, 0.3, 0.9, 0.9, 0.95]}
+    causal = {"future_mass": [0.0] * 5, "first_key_mass": [0.1, 0.3, 0.9, 0.9, 0.95]}
+    assert brief(feed(resting | causal)) == [("sink_emerged", 20, 30)]
+    # On another key, and in a decoder that looks at a source, it is a collapse; told once.
+    elsewhere = causal | {"first_key_mass": [0.0] * 5}
+    assert brief(feed(resting | elsewhere)) == [("entropy_collapse", 20, 30)]
+    assert brief(feed(resting | {"first_key_mass": causal["first_key_mass"]})) == [
+        ("entropy_collapse", 20, 30)
+    ]
+
+
+def test_a_head_that_looks_at_its_neighbours_is_no_alignment() -> None:
+    local = SINGLE["diagonal_formed"][0]
+    assert feed({**local, "future_mass": [0.0] * 5}) == []
 
 
 def test_stuck_uniform() -> None:
