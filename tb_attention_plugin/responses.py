@@ -81,6 +81,8 @@ def _add_layer(run: pb.Run, store: Source, name: str, history: History, problems
         causal=latest.entry.causal,
         example_steps=history.example_steps,
         generation=history.generation,
+        query_pooling=latest.entry.query_pooling,
+        key_pooling=latest.entry.key_pooling,
     )
     try:
         layer.examples.extend(_examples(store, latest))
@@ -216,6 +218,8 @@ def maps_response(
                 crc32=blob.crc32,
                 has_nonfinite=entry.has_nonfinite,
                 out_of_range=entry.out_of_range,
+                query_pooling=entry.query_pooling,
+                key_pooling=entry.key_pooling,
             )
             parts.add(header, frame)
     return parts.body()

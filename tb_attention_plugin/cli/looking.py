@@ -65,12 +65,15 @@ def _shape(store: RunStore, layer: str, step: int) -> str:
         if entry.encoding in pb.Encoding.values()
         else f"encoding {entry.encoding}"
     )
+    pooled = ""
+    if entry.query_pooling or entry.key_pooling:
+        pooled = f" maxima of {entry.query_pooling} × {entry.key_pooling}"
     weights = sum(entry.frame_lengths)
     skipped = sum(one.entry.skipped for one in store.found(layer))
     left_out = f", {skipped:,} captures left out" if skipped else ""
     return (
-        f"{entry.examples} examples × {entry.heads} heads × {entry.queries} × {entry.keys}, "
-        f"{encoding}, {_bytes(weights)} a step{left_out}"
+        f"{entry.examples} examples × {entry.heads} heads × {entry.queries} × {entry.keys}"
+        f"{pooled}, {encoding}, {_bytes(weights)} a step{left_out}"
     )
 
 

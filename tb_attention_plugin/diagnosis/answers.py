@@ -128,6 +128,13 @@ def failures_response(
                 raise RequestError(
                     404, f"{name}: there are {limit}, numbered from 0; received {value}."
                 )
+        if found.entry.query_pooling or found.entry.key_pooling:
+            raise RequestError(
+                400,
+                f"layer: the maps of {layer[:200]!r} are stored as maxima of "
+                f"{found.entry.query_pooling} × {found.entry.key_pooling} weights, which say "
+                "nothing about single queries. Record with a larger max_length.",
+            )
         return _failures(found, example, head)
     except StoreError as error:
         raise RequestError(404, f"The map of step {step} cannot be read. {error}") from error

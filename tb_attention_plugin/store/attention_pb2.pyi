@@ -47,7 +47,7 @@ class Header(_message.Message):
     def __init__(self, version: _Optional[int] = ..., start_time: _Optional[float] = ..., writer: _Optional[str] = ...) -> None: ...
 
 class Entry(_message.Message):
-    __slots__ = ("step", "layer", "wall_time", "examples", "heads", "queries", "keys", "query_lengths", "key_lengths", "causal", "encoding", "code_table", "frames_offset", "frame_lengths", "frame_crc32s", "atlases", "query_tokens", "key_tokens", "metrics", "has_nonfinite", "out_of_range", "dtype", "skipped")
+    __slots__ = ("step", "layer", "wall_time", "examples", "heads", "queries", "keys", "query_lengths", "key_lengths", "causal", "encoding", "code_table", "frames_offset", "frame_lengths", "frame_crc32s", "atlases", "query_tokens", "key_tokens", "metrics", "has_nonfinite", "out_of_range", "dtype", "skipped", "query_pooling", "key_pooling")
     STEP_FIELD_NUMBER: _ClassVar[int]
     LAYER_FIELD_NUMBER: _ClassVar[int]
     WALL_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -71,6 +71,8 @@ class Entry(_message.Message):
     OUT_OF_RANGE_FIELD_NUMBER: _ClassVar[int]
     DTYPE_FIELD_NUMBER: _ClassVar[int]
     SKIPPED_FIELD_NUMBER: _ClassVar[int]
+    QUERY_POOLING_FIELD_NUMBER: _ClassVar[int]
+    KEY_POOLING_FIELD_NUMBER: _ClassVar[int]
     step: int
     layer: str
     wall_time: float
@@ -94,7 +96,9 @@ class Entry(_message.Message):
     out_of_range: bool
     dtype: str
     skipped: int
-    def __init__(self, step: _Optional[int] = ..., layer: _Optional[str] = ..., wall_time: _Optional[float] = ..., examples: _Optional[int] = ..., heads: _Optional[int] = ..., queries: _Optional[int] = ..., keys: _Optional[int] = ..., query_lengths: _Optional[_Iterable[int]] = ..., key_lengths: _Optional[_Iterable[int]] = ..., causal: bool = ..., encoding: _Optional[_Union[Encoding, str]] = ..., code_table: _Optional[int] = ..., frames_offset: _Optional[int] = ..., frame_lengths: _Optional[_Iterable[int]] = ..., frame_crc32s: _Optional[_Iterable[int]] = ..., atlases: _Optional[_Iterable[_Union[Atlas, _Mapping]]] = ..., query_tokens: _Optional[_Union[Blob, _Mapping]] = ..., key_tokens: _Optional[_Union[Blob, _Mapping]] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., has_nonfinite: bool = ..., out_of_range: bool = ..., dtype: _Optional[str] = ..., skipped: _Optional[int] = ...) -> None: ...
+    query_pooling: int
+    key_pooling: int
+    def __init__(self, step: _Optional[int] = ..., layer: _Optional[str] = ..., wall_time: _Optional[float] = ..., examples: _Optional[int] = ..., heads: _Optional[int] = ..., queries: _Optional[int] = ..., keys: _Optional[int] = ..., query_lengths: _Optional[_Iterable[int]] = ..., key_lengths: _Optional[_Iterable[int]] = ..., causal: bool = ..., encoding: _Optional[_Union[Encoding, str]] = ..., code_table: _Optional[int] = ..., frames_offset: _Optional[int] = ..., frame_lengths: _Optional[_Iterable[int]] = ..., frame_crc32s: _Optional[_Iterable[int]] = ..., atlases: _Optional[_Iterable[_Union[Atlas, _Mapping]]] = ..., query_tokens: _Optional[_Union[Blob, _Mapping]] = ..., key_tokens: _Optional[_Union[Blob, _Mapping]] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., has_nonfinite: bool = ..., out_of_range: bool = ..., dtype: _Optional[str] = ..., skipped: _Optional[int] = ..., query_pooling: _Optional[int] = ..., key_pooling: _Optional[int] = ...) -> None: ...
 
 class RecordGlance(_message.Message):
     __slots__ = ("header", "entry")
@@ -105,7 +109,7 @@ class RecordGlance(_message.Message):
     def __init__(self, header: _Optional[_Union[Header, _Mapping]] = ..., entry: _Optional[_Union[EntryGlance, _Mapping]] = ...) -> None: ...
 
 class EntryGlance(_message.Message):
-    __slots__ = ("step", "layer", "wall_time", "examples", "queries", "keys", "query_lengths", "key_lengths", "query_tokens", "key_tokens")
+    __slots__ = ("step", "layer", "wall_time", "examples", "queries", "keys", "query_lengths", "key_lengths", "query_tokens", "key_tokens", "query_pooling", "key_pooling")
     STEP_FIELD_NUMBER: _ClassVar[int]
     LAYER_FIELD_NUMBER: _ClassVar[int]
     WALL_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -116,6 +120,8 @@ class EntryGlance(_message.Message):
     KEY_LENGTHS_FIELD_NUMBER: _ClassVar[int]
     QUERY_TOKENS_FIELD_NUMBER: _ClassVar[int]
     KEY_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    QUERY_POOLING_FIELD_NUMBER: _ClassVar[int]
+    KEY_POOLING_FIELD_NUMBER: _ClassVar[int]
     step: int
     layer: str
     wall_time: float
@@ -126,7 +132,9 @@ class EntryGlance(_message.Message):
     key_lengths: _containers.RepeatedScalarFieldContainer[int]
     query_tokens: Blob
     key_tokens: Blob
-    def __init__(self, step: _Optional[int] = ..., layer: _Optional[str] = ..., wall_time: _Optional[float] = ..., examples: _Optional[int] = ..., queries: _Optional[int] = ..., keys: _Optional[int] = ..., query_lengths: _Optional[_Iterable[int]] = ..., key_lengths: _Optional[_Iterable[int]] = ..., query_tokens: _Optional[_Union[Blob, _Mapping]] = ..., key_tokens: _Optional[_Union[Blob, _Mapping]] = ...) -> None: ...
+    query_pooling: int
+    key_pooling: int
+    def __init__(self, step: _Optional[int] = ..., layer: _Optional[str] = ..., wall_time: _Optional[float] = ..., examples: _Optional[int] = ..., queries: _Optional[int] = ..., keys: _Optional[int] = ..., query_lengths: _Optional[_Iterable[int]] = ..., key_lengths: _Optional[_Iterable[int]] = ..., query_tokens: _Optional[_Union[Blob, _Mapping]] = ..., key_tokens: _Optional[_Union[Blob, _Mapping]] = ..., query_pooling: _Optional[int] = ..., key_pooling: _Optional[int] = ...) -> None: ...
 
 class Atlas(_message.Message):
     __slots__ = ("size", "rows", "columns", "tiles")
@@ -193,7 +201,7 @@ class Run(_message.Message):
     def __init__(self, name: _Optional[str] = ..., layers: _Optional[_Iterable[_Union[Layer, _Mapping]]] = ..., thumbnails_only: bool = ...) -> None: ...
 
 class Layer(_message.Message):
-    __slots__ = ("name", "steps", "wall_times", "heads", "queries", "keys", "causal", "examples", "example_steps", "generation")
+    __slots__ = ("name", "steps", "wall_times", "heads", "queries", "keys", "causal", "examples", "example_steps", "generation", "query_pooling", "key_pooling")
     NAME_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
     WALL_TIMES_FIELD_NUMBER: _ClassVar[int]
@@ -204,6 +212,8 @@ class Layer(_message.Message):
     EXAMPLES_FIELD_NUMBER: _ClassVar[int]
     EXAMPLE_STEPS_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
+    QUERY_POOLING_FIELD_NUMBER: _ClassVar[int]
+    KEY_POOLING_FIELD_NUMBER: _ClassVar[int]
     name: str
     steps: _containers.RepeatedScalarFieldContainer[int]
     wall_times: _containers.RepeatedScalarFieldContainer[float]
@@ -214,7 +224,9 @@ class Layer(_message.Message):
     examples: _containers.RepeatedCompositeFieldContainer[Example]
     example_steps: _containers.RepeatedScalarFieldContainer[int]
     generation: str
-    def __init__(self, name: _Optional[str] = ..., steps: _Optional[_Iterable[int]] = ..., wall_times: _Optional[_Iterable[float]] = ..., heads: _Optional[int] = ..., queries: _Optional[int] = ..., keys: _Optional[int] = ..., causal: bool = ..., examples: _Optional[_Iterable[_Union[Example, _Mapping]]] = ..., example_steps: _Optional[_Iterable[int]] = ..., generation: _Optional[str] = ...) -> None: ...
+    query_pooling: int
+    key_pooling: int
+    def __init__(self, name: _Optional[str] = ..., steps: _Optional[_Iterable[int]] = ..., wall_times: _Optional[_Iterable[float]] = ..., heads: _Optional[int] = ..., queries: _Optional[int] = ..., keys: _Optional[int] = ..., causal: bool = ..., examples: _Optional[_Iterable[_Union[Example, _Mapping]]] = ..., example_steps: _Optional[_Iterable[int]] = ..., generation: _Optional[str] = ..., query_pooling: _Optional[int] = ..., key_pooling: _Optional[int] = ...) -> None: ...
 
 class Example(_message.Message):
     __slots__ = ("query_tokens", "key_tokens", "query_length", "key_length")
@@ -303,7 +315,7 @@ class Failure(_message.Message):
     def __init__(self, kind: _Optional[str] = ..., first_query: _Optional[int] = ..., end_query: _Optional[int] = ..., first_key: _Optional[int] = ..., end_key: _Optional[int] = ...) -> None: ...
 
 class MapHeader(_message.Message):
-    __slots__ = ("step", "example", "head", "queries", "keys", "query_length", "key_length", "causal", "encoding", "code_table", "crc32", "has_nonfinite", "out_of_range", "problem")
+    __slots__ = ("step", "example", "head", "queries", "keys", "query_length", "key_length", "causal", "encoding", "code_table", "crc32", "has_nonfinite", "out_of_range", "problem", "query_pooling", "key_pooling")
     STEP_FIELD_NUMBER: _ClassVar[int]
     EXAMPLE_FIELD_NUMBER: _ClassVar[int]
     HEAD_FIELD_NUMBER: _ClassVar[int]
@@ -318,6 +330,8 @@ class MapHeader(_message.Message):
     HAS_NONFINITE_FIELD_NUMBER: _ClassVar[int]
     OUT_OF_RANGE_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    QUERY_POOLING_FIELD_NUMBER: _ClassVar[int]
+    KEY_POOLING_FIELD_NUMBER: _ClassVar[int]
     step: int
     example: int
     head: int
@@ -332,7 +346,9 @@ class MapHeader(_message.Message):
     has_nonfinite: bool
     out_of_range: bool
     problem: str
-    def __init__(self, step: _Optional[int] = ..., example: _Optional[int] = ..., head: _Optional[int] = ..., queries: _Optional[int] = ..., keys: _Optional[int] = ..., query_length: _Optional[int] = ..., key_length: _Optional[int] = ..., causal: bool = ..., encoding: _Optional[_Union[Encoding, str]] = ..., code_table: _Optional[int] = ..., crc32: _Optional[int] = ..., has_nonfinite: bool = ..., out_of_range: bool = ..., problem: _Optional[str] = ...) -> None: ...
+    query_pooling: int
+    key_pooling: int
+    def __init__(self, step: _Optional[int] = ..., example: _Optional[int] = ..., head: _Optional[int] = ..., queries: _Optional[int] = ..., keys: _Optional[int] = ..., query_length: _Optional[int] = ..., key_length: _Optional[int] = ..., causal: bool = ..., encoding: _Optional[_Union[Encoding, str]] = ..., code_table: _Optional[int] = ..., crc32: _Optional[int] = ..., has_nonfinite: bool = ..., out_of_range: bool = ..., problem: _Optional[str] = ..., query_pooling: _Optional[int] = ..., key_pooling: _Optional[int] = ...) -> None: ...
 
 class AtlasHeader(_message.Message):
     __slots__ = ("layer", "step", "example", "heads", "rows", "columns", "causal", "query_length", "key_length", "code_table", "problem")

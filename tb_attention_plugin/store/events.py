@@ -24,6 +24,9 @@ from tb_attention_plugin.store import tfrecord
 from tb_attention_plugin.store.record import RenderedImage
 
 PLUGIN_NAME = "attention"
+FILE_SUFFIX = ".attention"
+"""Of our event files."""
+
 _IMAGES_PLUGIN_NAME = "images"
 _SCALARS_PLUGIN_NAME = "scalars"
 _TEXT_PLUGIN_NAME = "text"
@@ -124,7 +127,7 @@ def new_event_file_name() -> str:
     """A name for an event file that no other writer has; they sort by time."""
     return (
         f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}"
-        f".{next(_numbers):06d}.attention"
+        f".{next(_numbers):06d}{FILE_SUFFIX}"
     )
 
 

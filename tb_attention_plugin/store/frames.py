@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tb_attention_plugin.metrics import HeadMetrics
 from tb_attention_plugin.store import attention_pb2 as pb
 from tb_attention_plugin.store import code_table, codec, thumbnails
+from tb_attention_plugin.store.pooling import Pooling, pool_lengths, pool_tokens
 from tb_attention_plugin.store.record import AttentionRecord, Tokens
 from tb_attention_plugin.store.validation import ROUNDING
 
@@ -32,10 +33,12 @@ class FrameWriter:
 
     Args:
         sink: The data file.
+        max_length: Maps with more queries or keys than this are pooled; None: none are.
     """
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, max_length: int | None = None) -> None:
         self._sink = sink
+        self._max_length = max_length
         self._token_tables: dict[bytes, pb.Blob] = {}
         self._metrics = HeadMetrics()
 
@@ -52,23 +55,26 @@ class FrameWriter:
             The entry, and the deflated tiles of the smallest thumbnails of each example.
         """
         B, H, Q, K = record.weights.shape
+        pooling = Pooling.of(Q, K, causal=record.causal, max_length=self._max_length)
         entry = pb.Entry(
             step=record.step,
             layer=record.layer,
             wall_time=record.wall_time,
             examples=B,
             heads=H,
-            queries=Q,
-            keys=K,
+            queries=-(-Q // pooling.queries),
+            keys=-(-K // pooling.keys),
+            query_pooling=pooling.queries if pooling.pools else 0,
+            key_pooling=pooling.keys if pooling.pools else 0,
             causal=record.causal,
             encoding=encoding,
             dtype=record.dtype,
             skipped=record.skipped,
         )
         if (record.query_lengths < Q).any():
-            entry.query_lengths.extend(record.query_lengths.tolist())
+            entry.query_lengths.extend(pool_lengths(record.query_lengths, pooling.queries).tolist())
         if (record.key_lengths < K).any():
-            entry.key_lengths.extend(record.key_lengths.tolist())
+            entry.key_lengths.extend(pool_lengths(record.key_lengths, pooling.keys).tolist())
         if encoding == pb.CODE8:
             entry.code_table = code_table.CODE_TABLE_ID
         else:
@@ -78,21 +84,21 @@ class FrameWriter:
             entry.out_of_range = bool((finite & ~within).any())
 
         tiles = [
-            self._append_frames(entry, weights, valid)
+            self._append_frames(entry, weights, pooling, valid)
             for weights, *valid in zip(
                 record.weights, record.query_lengths, record.key_lengths, strict=True
             )
         ]
         smallest = self._append_atlases(entry, tiles)
 
-        self._refer_to_tokens(entry.query_tokens, record.query_tokens)
-        self._refer_to_tokens(entry.key_tokens, record.key_tokens)
+        self._refer_to_tokens(entry.query_tokens, pool_tokens(record.query_tokens, pooling.queries))
+        self._refer_to_tokens(entry.key_tokens, pool_tokens(record.key_tokens, pooling.keys))
         for name, values in self._metrics.measure(record).items():
             entry.metrics.append(pb.Metric(name=name, values=values.ravel().tolist()))
         return entry, smallest
 
     def _append_frames(
-        self, entry: pb.Entry, weights: NDArray[np.float32], valid: Sequence[int]
+        self, entry: pb.Entry, weights: NDArray[np.float32], pooling: Pooling, valid: Sequence[int]
     ) -> NDArray[np.uint8]:
         """Appends the frames of one example, and returns its largest thumbnails."""
         H, Q, K = weights.shape
@@ -101,15 +107,19 @@ class FrameWriter:
         tiles: list[NDArray[np.uint8]] = []
         for start in range(0, H, stride):
             heads = weights[start : start + stride]
-            laid = codec.layout(heads, entry.encoding)
+            if entry.encoding == pb.CODE8:
+                codes = codec.layout(heads, pb.CODE8)
+                laid = pooling.maps(codes)  # codes ascend with the weight
+            else:
+                codes = _clipped_codes(heads)
+                laid = codec.layout(pooling.maps(heads), entry.encoding)
             for one in laid:
-                frame = codec.deflate(one)
+                frame = codec.deflate(np.ascontiguousarray(one))
                 offset = self._sink.append(frame)
                 if not entry.frame_lengths:
                     entry.frames_offset = offset
                 entry.frame_lengths.append(len(frame))
                 entry.frame_crc32s.append(codec.crc32(frame))
-            codes = laid if entry.encoding == pb.CODE8 else _clipped_codes(heads)
             largest = max(thumbnails.THUMBNAIL_SIZES)
             tiles.append(thumbnails.max_pool(codes[:, :queries, :keys], largest))
         return np.concatenate(tiles)

@@ -33,6 +33,8 @@ def same_examples(one: pb.EntryGlance, other: pb.EntryGlance) -> bool:
         one.examples == other.examples
         and one.queries == other.queries
         and one.keys == other.keys
+        and one.query_pooling == other.query_pooling
+        and one.key_pooling == other.key_pooling
         and one.query_lengths == other.query_lengths
         and one.key_lengths == other.key_lengths
         and _same_tokens(one.query_tokens, other.query_tokens)

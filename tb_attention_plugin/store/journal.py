@@ -69,13 +69,14 @@ class LocalJournal:
 
     Args:
         log_dir: Directory of the run. Made when missing.
+        max_length: As of `AttentionWriter`.
 
     Raises:
         OSError: The directory cannot be written to.
         RuntimeError: Another live writer writes to the same directory.
     """
 
-    def __init__(self, log_dir: Path) -> None:
+    def __init__(self, log_dir: Path, max_length: int | None = None) -> None:
         directory = files.store_directory(log_dir)
         with ExitStack() as opened:
             directory.mkdir(parents=True, exist_ok=True)
@@ -90,7 +91,7 @@ class LocalJournal:
             self._events = opened.enter_context(closing(EventFile(log_dir)))
             self._append_to_index(framed_header(stem))
             self._opened = opened.pop_all()  # all is well: close() closes them
-        self._frames = FrameWriter(self._data)
+        self._frames = FrameWriter(self._data, max_length)
         self._place = directory
 
     def append(self, record: AttentionRecord, encoding: pb.Encoding) -> pb.Entry:

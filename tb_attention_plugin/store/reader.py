@@ -15,6 +15,7 @@ from tb_attention_plugin.store import codec
 from tb_attention_plugin.store.history import History
 from tb_attention_plugin.store.logdir import LogDirectory, root_at
 from tb_attention_plugin.store.metric_series import stack_metrics
+from tb_attention_plugin.store.pooling import Pooling
 from tb_attention_plugin.store.run import Found, RunStore, StoreError
 from tb_attention_plugin.store.urls import is_url
 
@@ -106,6 +107,15 @@ class AttentionReader:
                     f"decoded. {error}"
                 ) from error
         return out.reshape(B, H, entry.queries, entry.keys)
+
+    def pooling(self, run: str, layer: str, step: int) -> Pooling:
+        """How many queries and keys a row and a column of a record stand for.
+
+        `Pooling(1, 1)` where every weight was stored. Else a cell of `weights` is the maximum of so
+        many, and `tokens` and `lengths` are of rows and columns.
+        """
+        _, found = self._found(run, layer, step)
+        return Pooling(found.entry.query_pooling or 1, found.entry.key_pooling or 1)
 
     def metrics(self, run: str, layer: str) -> dict[str, NDArray[np.float32]]:
         """Metrics of every recorded step.

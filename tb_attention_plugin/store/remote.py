@@ -140,13 +140,15 @@ class RemoteJournal:
 
     Args:
         url: Of the run.
+        max_length: As of `AttentionWriter`.
 
     Raises:
         ImportError: What is needed for this kind of URL is not installed.
         OSError: The object store cannot be reached.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, max_length: int | None = None) -> None:
+        self._max_length = max_length
         self._system, self._run = open_url(url)
         self._folder = RemoteFolder(self._system, f"{self._run}/{_STORE}")
         try:
@@ -206,7 +208,7 @@ class RemoteJournal:
 
     def _open(self) -> _Segment:
         if self._segment is None:
-            self._segment = _Segment()
+            self._segment = _Segment(self._max_length)
         return self._segment
 
     def _put(self, path: str, data: bytes) -> None:
@@ -226,13 +228,13 @@ class _Data:
 class _Segment:
     """What waits to be written."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_length: int | None) -> None:
         self.opened = time.monotonic()
         self.data = _Data()
         self.index = b""
         self.events = EventBuffer()
         # Of its own, so that the tokens are in the same object as what refers to them.
-        self._frames = FrameWriter(self.data)
+        self._frames = FrameWriter(self.data, max_length)
 
     def append(self, record: AttentionRecord, encoding: pb.Encoding) -> pb.Entry:
         entry, tiles = self._frames.append(record, encoding)

@@ -30,12 +30,12 @@ class _Flush:
     """In the queue: all before it is to be readable by others."""
 
 
-def _journal_at(log_dir: str | Path) -> Journal:
+def _journal_at(log_dir: str | Path, max_length: int | None) -> Journal:
     if isinstance(log_dir, Path):
-        return LocalJournal(log_dir)
+        return LocalJournal(log_dir, max_length)
     from tb_attention_plugin.store.remote import RemoteJournal
 
-    return RemoteJournal(log_dir)
+    return RemoteJournal(log_dir, max_length)
 
 
 class AttentionWriter:
@@ -54,6 +54,9 @@ class AttentionWriter:
             `"float32"`.
         max_queue: Records that may wait for the background thread; `write` blocks beyond that.
             None: it never blocks, and who calls it looks at `queued_bytes` before.
+        max_length: Maps with more queries or keys than this are stored as maxima of as many as it
+            takes; the log and the tab say so, and metrics are of all weights. None: every weight is
+            stored.
         render_images: Makes image summaries of each record, e.g.
             `tb_attention_training.plotting.render_attention_images`; called on the background
             thread, after the record is written.
@@ -81,6 +84,7 @@ class AttentionWriter:
         *,
         precision: Precision = "code8",
         max_queue: int | None = 16,
+        max_length: int | None = None,
         render_images: ImageRenderer | None = None,
         scalars: Sequence[str] = (),
         on_event: Callable[[Event], object] | None = None,
@@ -92,6 +96,8 @@ class AttentionWriter:
             )
         if max_queue is not None and max_queue < 1:
             raise ValueError(f"max_queue: expected 1 or more records, received {max_queue!r}.")
+        if max_length is not None and max_length < 1:
+            raise ValueError(f"max_length: expected 1 or more, received {max_length!r}.")
         self._precision = precision
         self._render_images = render_images
         self._scalars = summaries.check_scalars(scalars)
@@ -103,7 +109,7 @@ class AttentionWriter:
 
         self.log_dir = os.fspath(log_dir) if is_url(log_dir) else Path(log_dir).expanduser()
         try:
-            self._journal = _journal_at(self.log_dir)
+            self._journal = _journal_at(self.log_dir, max_length)
         except OSError as error:
             raise files.not_writable(log_dir, error) from error
 

@@ -15,6 +15,12 @@ from tb_attention_plugin import AttentionReader, AttentionWriter
 from tb_attention_plugin.diagnosis.events import Event, EventKind
 from tb_attention_plugin.store.files import not_writable
 from tb_attention_training.backlog import Backlog
+from tb_attention_training.budget import (
+    MAX_BYTES_PER_CAPTURE,
+    MAX_BYTES_PER_RUN,
+    MAX_LENGTH,
+    Budget,
+)
 from tb_attention_training.capture.maps import LayerAttention
 from tb_attention_training.capture.probe import (
     AttentionProbe,
@@ -69,6 +75,14 @@ class AttentionCallback(keras.callbacks.Callback):
         tokens: Instead of both: a function `(layer, inputs) -> (query_tokens, key_tokens)`, called
             once for each layer with the examples that are recorded; None leaves a side bare.
         max_examples: Record this many examples at most, the first ones.
+        max_length: Store maps with more queries or keys than this as maxima of neighbouring
+            weights, with their tokens joined; the log and the tab say so, and metrics are of all
+            weights. None: store every weight.
+        max_bytes_per_capture: Of weights in memory, 4 bytes each. What takes more is cut down to
+            the first examples that fit, then to the first layers, with a warning. None: no limit.
+        max_bytes_per_run: Of files that are written, with those of earlier fits to this `log_dir`.
+            When they are spent, a warning says so, and only the end of the training is recorded.
+            None: no limit.
         layers: Regular expressions; record layers in whose path one is found. None: layers that
             call themselves attention by class or name, and whatever is tapped.
         exclude: Regular expressions; leave out layers in whose path one is found.
@@ -113,6 +127,9 @@ class AttentionCallback(keras.callbacks.Callback):
         key_tokens: TokenTable | None = None,
         tokens: TokenFunction | None = None,
         max_examples: int = 8,
+        max_length: int | None = MAX_LENGTH,
+        max_bytes_per_capture: int | None = MAX_BYTES_PER_CAPTURE,
+        max_bytes_per_run: int | None = MAX_BYTES_PER_RUN,
         layers: Patterns | None = None,
         exclude: Patterns | None = None,
         images: bool = True,
@@ -125,6 +142,8 @@ class AttentionCallback(keras.callbacks.Callback):
         super().__init__()
         if max_examples < 1:
             raise ValueError(f"max_examples: expected 1 or more, received {max_examples!r}.")
+        if max_length is not None and max_length < 1:
+            raise ValueError(f"max_length: expected 1 or more, received {max_length!r}.")
         given = standardize_inputs(inputs)
         self._inputs = keras.tree.map_structure(lambda array: array[:max_examples], given)
         self._tokens = TokenSource.of(
@@ -143,7 +162,10 @@ class AttentionCallback(keras.callbacks.Callback):
         self._precision: Literal["code8", "float16", "float32", "auto"] = precision
         self._images = Images(only_chosen=True) if images else None
         self._backlog = Backlog()
+        self._ending = False
         self._run_dir = _writable(log_dir) / "train"
+        self._budget = Budget(self._run_dir, max_bytes_per_capture, max_bytes_per_run)
+        self._max_length = max_length
 
         self._probe: AttentionProbe | None = None
         self._probed: tuple[int, ...] = ()  # identities of the variables that the probe was made of
@@ -162,6 +184,7 @@ class AttentionCallback(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Prepares for a fit; other callbacks may still restore weights after this."""
         self._starting = True
+        self._ending = False
         self._guard.begin()
         self._guard.run(self._close)  # what an interrupted fit has left
         self._watching.restart()
@@ -247,6 +270,7 @@ class AttentionCallback(keras.callbacks.Callback):
     def _finish(self) -> None:
         if self._writer is not None and self._writer.queued_bytes:
             self._writer.flush()  # now that nothing trains, there is time
+        self._ending = True
         self._capture_now()
 
     def _read_step(self) -> int:
@@ -269,17 +293,22 @@ class AttentionCallback(keras.callbacks.Callback):
     # ── What ──────────────────────────────────────────────────────────────────────────────────────
 
     def _capture(self, step: int, *, draw: bool) -> None:
+        if not self._budget.allows(self._writer, step, last=self._ending):
+            return
         if not self._backlog.has_room(self._writer, step):
             return
         attentions = self._probe_of_model().capture()
         self._last_step = step
         if not attentions:
             return
+        attentions = self._budget.trim(attentions)
+        self._keep_examples(len(attentions[0].weights))
         if self._images is not None and draw:
             self._images.choose(step)
         if self._writer is None:
             self._writer = self._open()
-        skipped = self._backlog.captured(sum(one.weights.nbytes for one in attentions))
+        size = sum(one.weights.nbytes for one in attentions)
+        skipped = self._backlog.captured(size) + self._budget.captured(size)
         for attention in attentions:
             self._write(self._writer, attention, step, skipped)
         self._guard.succeeded()
@@ -300,6 +329,12 @@ class AttentionCallback(keras.callbacks.Callback):
             skipped=skipped,
         )
 
+    def _keep_examples(self, count: int) -> None:
+        """Takes no more examples in later captures than there is a budget for."""
+        if count < count_examples(self._inputs):
+            self._inputs = keras.tree.map_structure(lambda array: array[:count], self._inputs)
+            self._probe = None
+
     def _probe_of_model(self) -> AttentionProbe:
         model: Any = self.model
         variables = (id(model), *(id(variable) for variable in model.variables))
@@ -318,6 +353,7 @@ class AttentionCallback(keras.callbacks.Callback):
             _Fit(threading.get_ident(), self.params),
             precision=self._precision,
             max_queue=None,
+            max_length=self._max_length,
             render_images=None if self._images is None else self._images.render,
             **self._watching.writer_options,
         )

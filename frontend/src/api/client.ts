@@ -208,6 +208,10 @@ async function decodeMap(part: Part, tables: Tables): Promise<AttentionMap> {
     causal: header.causal,
     hasNonfinite: header.hasNonfinite,
     outOfRange: header.outOfRange,
+    pooling:
+      header.queryPooling > 1 || header.keyPooling > 1
+        ? { queries: header.queryPooling, keys: header.keyPooling }
+        : undefined,
     weights: decodeWeights(frame, header.encoding, count, tables.get(header.codeTable)),
   };
 }

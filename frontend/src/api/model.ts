@@ -25,6 +25,15 @@ export interface LayerInfo {
   readonly examples: readonly ExampleInfo[];
   readonly exampleSteps: readonly number[];
   readonly generation: string;
+  /** Of the latest record; 0: not pooled. */
+  readonly queryPooling: number;
+  readonly keyPooling: number;
+}
+
+/** A cell of a stored map holds the maximum of so many queries × so many keys. */
+export interface Pooling {
+  readonly queries: number;
+  readonly keys: number;
 }
 
 export interface ExampleInfo {
@@ -46,6 +55,8 @@ export interface AttentionMap {
   readonly outOfRange: boolean;
   /** By key, 1 where it was left out by choice; its weights are 0. */
   readonly hidden?: Uint8Array;
+  /** Absent where every weight is stored. */
+  readonly pooling?: Pooling | undefined;
   readonly weights: Weights;
 }
 

@@ -101,9 +101,16 @@ export interface Entry {
   dtype: string;
   /**
    * Captures that were due since the layer's record before and left out, because the writer was
-   * behind: a training never waits for it.
+   * behind (a training never waits for it) or the run's budget was spent.
    */
   skipped: number;
+  /**
+   * What was too long to be stored cell by cell: a cell holds the maximum of so many queries × so
+   * many keys (the last row and column may be of fewer), its token is theirs, joined by spaces, and
+   * queries, keys and lengths above count cells. Metrics are of the weights before. 0: not pooled.
+   */
+  queryPooling: number;
+  keyPooling: number;
 }
 
 /**
@@ -126,6 +133,8 @@ export interface EntryGlance {
   keyLengths: number[];
   queryTokens: Blob | undefined;
   keyTokens: Blob | undefined;
+  queryPooling: number;
+  keyPooling: number;
 }
 
 /**
@@ -200,6 +209,9 @@ export interface Layer {
   exampleSteps: number[];
   /** Changes when recorded steps were superseded (a rewind): the part of a URL that makes caching safe. */
   generation: string;
+  /** Of the latest record: how many queries and keys a row and a column stand for; 0: not pooled. */
+  queryPooling: number;
+  keyPooling: number;
 }
 
 export interface Example {
@@ -292,6 +304,9 @@ export interface MapHeader {
   outOfRange: boolean;
   /** When the frame could not be read: a sentence for a person; the payload is then empty. */
   problem: string;
+  /** a cell is the maximum of so many queries × keys; 0: not pooled */
+  queryPooling: number;
+  keyPooling: number;
 }
 
 /** The header of one part of an /atlas response; the payload is deflated codes [H, rows, columns]. */
@@ -492,6 +507,8 @@ function createBaseEntry(): Entry {
     outOfRange: false,
     dtype: "",
     skipped: 0,
+    queryPooling: 0,
+    keyPooling: 0,
   };
 }
 
@@ -733,6 +750,22 @@ export const Entry: MessageFns<Entry> = {
             message.skipped = reader.uint32();
             continue;
           }
+          case 24: {
+            if (tag !== 192) {
+              break;
+            }
+
+            message.queryPooling = reader.uint32();
+            continue;
+          }
+          case 25: {
+            if (tag !== 200) {
+              break;
+            }
+
+            message.keyPooling = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -805,6 +838,8 @@ function createBaseEntryGlance(): EntryGlance {
     keyLengths: [],
     queryTokens: undefined,
     keyTokens: undefined,
+    queryPooling: 0,
+    keyPooling: 0,
   };
 }
 
@@ -920,6 +955,22 @@ export const EntryGlance: MessageFns<EntryGlance> = {
             }
 
             message.keyTokens = Blob.decode(reader, reader.uint32());
+            continue;
+          }
+          case 24: {
+            if (tag !== 192) {
+              break;
+            }
+
+            message.queryPooling = reader.uint32();
+            continue;
+          }
+          case 25: {
+            if (tag !== 200) {
+              break;
+            }
+
+            message.keyPooling = reader.uint32();
             continue;
           }
         }
@@ -1348,6 +1399,8 @@ function createBaseLayer(): Layer {
     examples: [],
     exampleSteps: [],
     generation: "",
+    queryPooling: 0,
+    keyPooling: 0,
   };
 }
 
@@ -1473,6 +1526,22 @@ export const Layer: MessageFns<Layer> = {
             }
 
             message.generation = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.queryPooling = reader.uint32();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.keyPooling = reader.uint32();
             continue;
           }
         }
@@ -1988,6 +2057,8 @@ function createBaseMapHeader(): MapHeader {
     hasNonfinite: false,
     outOfRange: false,
     problem: "",
+    queryPooling: 0,
+    keyPooling: 0,
   };
 }
 
@@ -2115,6 +2186,22 @@ export const MapHeader: MessageFns<MapHeader> = {
             }
 
             message.problem = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.queryPooling = reader.uint32();
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.keyPooling = reader.uint32();
             continue;
           }
         }

@@ -124,6 +124,8 @@ function layer(name: string, queries: number, keys = queries, heads = 2): LayerI
     examples: [],
     exampleSteps: [],
     generation: 'g',
+    queryPooling: 0,
+    keyPooling: 0,
   };
 }
 

@@ -69,3 +69,13 @@ test('the count of values that are not finite is that of this map, the flag that
   expect(checkMap(flagged, recorded({ nonfinite: 0 }))[2]?.ok).toBe(true);
   expect(checkMap(flagged, recorded({ nonfinite: 3 }))[2]?.text).toBe('3 weights are not finite');
 });
+
+test('a pooled map says so, and its maxima are not summed', () => {
+  const maxima = map(sound, { pooling: { queries: 3, keys: 5 } });
+  expect(checkMap(maxima, none).map((c) => c.text)).toEqual([
+    'Stored as maxima of 3 × 5',
+    'No weight on 1 padding key',
+    'All values finite',
+  ]);
+  expect(checkMap(maxima, recorded({ row_sum_error: 1e-7 }))[1]?.text).toBe('Rows sum to 1');
+});

@@ -20,21 +20,33 @@ export type Recorded = (name: string) => number | undefined;
 /** What can be said about the soundness of a map; metrics where recorded, else the map itself. */
 export function checkMap(map: AttentionMap, recorded: Recorded): Check[] {
   return [
-    sums(map, recorded('row_sum_error')),
+    ...pooled(map),
+    ...sums(map, recorded('row_sum_error')),
     ...padding(map, recorded('padding_mass')),
     ...future(map, recorded('future_mass')),
     finite(map, recorded('nonfinite')),
   ];
 }
 
-function sums(map: AttentionMap, recorded: number | undefined): Check {
+function pooled(map: AttentionMap): Check[] {
+  if (!map.pooling) return [];
+  const { queries, keys } = map.pooling;
+  return [
+    { ok: true, text: `Stored as maxima of ${queries} × ${keys}`, detail: 'metrics are of all' },
+  ];
+}
+
+function sums(map: AttentionMap, recorded: number | undefined): Check[] {
+  if (map.pooling && recorded === undefined) return []; // maxima do not sum to one
   const error = recorded ?? largestRowError(map);
   const tolerance = recorded === undefined ? STORED_TOLERANCE : SUM_TOLERANCE;
   const ok = error <= tolerance;
   const detail = recorded === undefined ? 'from the stored weights' : `±${tidy(error)}`;
-  return ok
-    ? { ok, text: 'Rows sum to 1', detail }
-    : { ok, text: 'Rows do not sum to 1', detail: `off by up to ${tidy(error)}` };
+  return [
+    ok
+      ? { ok, text: 'Rows sum to 1', detail }
+      : { ok, text: 'Rows do not sum to 1', detail: `off by up to ${tidy(error)}` },
+  ];
 }
 
 function tidy(value: number): string {

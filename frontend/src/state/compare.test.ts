@@ -14,6 +14,8 @@ function layer(name: string, heads: number): LayerInfo {
     examples: [],
     exampleSteps: [],
     generation: 'g',
+    queryPooling: 0,
+    keyPooling: 0,
   };
 }
 

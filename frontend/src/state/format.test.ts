@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatChange, formatDuration, formatWeight } from './format';
+import { formatChange, formatDuration, formatWeight, positionOf } from './format';
 
 test.each([
   [0.70491, false, '0.7049'],
@@ -30,4 +30,9 @@ test.each([
   [187200, '2 d 4 h'],
 ])('%d seconds are %s', (seconds, text) => {
   expect(formatDuration(seconds)).toBe(text);
+});
+
+test('a position is a range where a cell stands for several', () => {
+  expect(positionOf(7)).toBe('7');
+  expect(positionOf(7, 3)).toBe('21–23');
 });

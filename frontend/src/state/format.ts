@@ -1,5 +1,10 @@
 /** Numbers and times as they are written everywhere. */
 
+/** A position in the sequence; a range where a cell stands for several. */
+export function positionOf(index: number, pooled = 1): string {
+  return pooled > 1 ? `${index * pooled}–${index * pooled + pooled - 1}` : String(index);
+}
+
 export function formatStep(step: number): string {
   return step.toLocaleString('en-US');
 }

@@ -14,6 +14,8 @@ function layer(wallTimes: number[]): LayerInfo {
     examples: [],
     exampleSteps: [0],
     generation: 'g',
+    queryPooling: 0,
+    keyPooling: 0,
   };
 }
 

@@ -40,7 +40,7 @@ export function ColumnLabels({ model }: { model: MapModel }): JSX.Element | null
             style={style({ left: at })}
             title={tokenTitle(tokens[index] ?? '')}
           >
-            <span class="position">{index}</span>
+            <span class="position">{index * model.pooling.value.keys}</span>
             <bdi>{labelAt(tokens, index, 8)}</bdi>
           </span>
         ))}
@@ -56,7 +56,11 @@ export function ColumnLabels({ model }: { model: MapModel }): JSX.Element | null
           style={style({ left: at })}
           title={tokenTitle(tokens[index] ?? '')}
         >
-          <bdi>{tokens.length === 0 ? index : shortEnd(tokens, index, layout.cellWidth)}</bdi>
+          <bdi>
+            {tokens.length === 0
+              ? index * model.pooling.value.keys
+              : shortEnd(tokens, index, layout.cellWidth)}
+          </bdi>
         </span>
       ))}
     </div>
@@ -91,7 +95,7 @@ export function RowLabels({ model }: { model: MapModel }): JSX.Element | null {
             title={tokenTitle(tokens[index] ?? '')}
           >
             <span class="position" style={style({ width: layout.positionWidth - 8 })}>
-              {index}
+              {index * model.pooling.value.queries}
             </span>
             {tokens.length > 0 && (
               <bdi>

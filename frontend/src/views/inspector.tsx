@@ -3,7 +3,14 @@ import { useRef, useState } from 'preact/hooks';
 import type { AttentionMap } from '../api/model';
 import { weightAt } from '../api/weights';
 import { rankOf, readCell, topKeys } from '../state/cursor';
-import { formatChange, formatMetric, formatStep, formatWeight, metricTitle } from '../state/format';
+import {
+  formatChange,
+  formatMetric,
+  formatStep,
+  formatWeight,
+  metricTitle,
+  positionOf,
+} from '../state/format';
 import { useStore } from '../state/store';
 import type { Cell } from '../state/url';
 import { Checks } from './checks';
@@ -100,13 +107,13 @@ function CellValues(props: { map: AttentionMap; cell: Cell; model: MapModel }): 
         <dt>Query</dt>
         <dd>
           <TokenBox token={labelAt(model.queryTokens.value, cell.query)} testId="cell-query" />
-          <span>position {cell.query}</span>
+          <span>position {positionOf(cell.query, model.pooling.value.queries)}</span>
         </dd>
         <dt>Key</dt>
         <dd>
           <TokenBox token={labelAt(model.keyTokens.value, cell.key)} testId="cell-key" />
           <span>
-            position {cell.key} ·{' '}
+            position {positionOf(cell.key, model.pooling.value.keys)} ·{' '}
             {reading.masked
               ? MASKED[reading.masked].sentence
               : `rank ${rankOf(map, cell, keys)} of ${keys}`}
@@ -169,7 +176,8 @@ function TopKeys(props: {
     <section>
       <div class="section-head">
         <h3 class="caption">
-          {head === undefined ? 'Query' : `Head ${head}, query`} {query} looks at
+          {head === undefined ? 'Query' : `Head ${head}, query`}{' '}
+          {positionOf(query, model.pooling.value.queries)} looks at
         </h3>
         <span class="caption-note">weight</span>
       </div>
@@ -182,7 +190,7 @@ function TopKeys(props: {
               tabIndex={-1}
               onClick={() => store.cursor.set({ query, key: entry.key })}
             >
-              <span class="top-position">{entry.key}</span>
+              <span class="top-position">{entry.key * model.pooling.value.keys}</span>
               {hasTokens ? (
                 <TokenBox token={labelAt(model.keyTokens.value, entry.key, 12)} />
               ) : (
@@ -309,7 +317,7 @@ export function Readout({ model }: { model: MapModel }): JSX.Element {
               token={labelAt(model.queryTokens.value, cell.query, 12)}
               {...(open ? {} : { testId: 'cell-query' })}
             />{' '}
-            {cell.query}
+            {positionOf(cell.query, model.pooling.value.queries)}
           </span>
           <span class="readout-where">
             key{' '}
@@ -317,7 +325,7 @@ export function Readout({ model }: { model: MapModel }): JSX.Element {
               token={labelAt(model.keyTokens.value, cell.key, 12)}
               {...(open ? {} : { testId: 'cell-key' })}
             />{' '}
-            {cell.key}
+            {positionOf(cell.key, model.pooling.value.keys)}
           </span>
           <span class="readout-rank">
             rank {rankOf(map, cell, model.region.value.keys)} of {model.region.value.keys}

@@ -4,7 +4,7 @@ import { columnX, rowY, showsKey, showsQuery } from '../render/layout';
 import { drawMap, drawPreview } from '../render/map';
 import { drawColumnProfile, drawRowProfile } from '../render/profiles';
 import { maskOf, rankOf, readCell, strongestKey, type Mask } from '../state/cursor';
-import { formatWeight } from '../state/format';
+import { formatWeight, positionOf } from '../state/format';
 import { useStore, type Store } from '../state/store';
 import { useGestures } from './gestures';
 import { useDpr, usePalette } from './hooks';
@@ -132,8 +132,11 @@ export function Crosshair(props: {
   const x = columnX(layout, cell.key);
   const y = rowY(layout, cell.query);
   const reading = map ? readCell(map, cell) : null;
-  const queryLabel = labelAt(model.queryTokens.value, cell.query, 16) || String(cell.query);
-  const keyLabel = labelAt(model.keyTokens.value, cell.key, 16) || String(cell.key);
+  const queryLabel =
+    labelAt(model.queryTokens.value, cell.query, 16) ||
+    positionOf(cell.query, model.pooling.value.queries);
+  const keyLabel =
+    labelAt(model.keyTokens.value, cell.key, 16) || positionOf(cell.key, model.pooling.value.keys);
   // About as wide as its text; at the right it may lie over the column profile.
   const tagWidth = said ? 80 : (queryLabel.length + keyLabel.length) * 7.5 + 110;
   const tagRight = x + layout.cellWidth + tagWidth < layout.width + layout.columnProfile + 24;
@@ -220,7 +223,7 @@ export function Profiles({ model }: { model: MapModel }): JSX.Element | null {
       <div class="profile-caption" style={style({ left: 0, width: layout.left - 8, top: top + 2 })}>
         {cell ? (
           <>
-            <b>Query {cell.query}</b>
+            <b>Query {positionOf(cell.query, model.pooling.value.queries)}</b>
             <br />
             and mean
           </>
@@ -240,7 +243,7 @@ export function Profiles({ model }: { model: MapModel }): JSX.Element | null {
       </span>
       {cell && (
         <span class="profile-key" style={style({ left: right + 12, top: layout.top - 20 })}>
-          Key {cell.key}
+          Key {positionOf(cell.key, model.pooling.value.keys)}
         </span>
       )}
       <canvas ref={column} class="profile" style={style({ left: right + 12, top: layout.top })} />
@@ -286,8 +289,8 @@ export function Announcer({ model }: { model: MapModel }): JSX.Element {
       const { weight, tiny, masked } = readCell(map, cell);
       const { keys } = model.region.peek();
       setText(
-        `query ${cell.query} ${labelAt(model.queryTokens.peek(), cell.query)}, ` +
-          `key ${cell.key} ${labelAt(model.keyTokens.peek(), cell.key)}, ` +
+        `query ${positionOf(cell.query, model.pooling.peek().queries)} ${labelAt(model.queryTokens.peek(), cell.query)}, ` +
+          `key ${positionOf(cell.key, model.pooling.peek().keys)} ${labelAt(model.keyTokens.peek(), cell.key)}, ` +
           (masked
             ? MASKED[masked].sentence
             : `weight ${formatWeight(weight, tiny)}, rank ${rankOf(map, cell, keys)} of ${keys}`),

@@ -1,5 +1,5 @@
 import { computed, type ReadonlySignal } from '@preact/signals';
-import type { AttentionMap, ExampleInfo } from '../api/model';
+import type { AttentionMap, ExampleInfo, Pooling } from '../api/model';
 import { layoutMap, layoutZoomed, type LayoutInput, type MapLayout } from '../render/layout';
 import { regionOf, type Region } from '../state/cursor';
 import type { Store } from '../state/store';
@@ -16,6 +16,8 @@ export interface MapModel {
   readonly whole: ReadonlySignal<{ input: LayoutInput; layout: MapLayout } | null>;
   readonly queryTokens: ReadonlySignal<readonly string[]>;
   readonly keyTokens: ReadonlySignal<readonly string[]>;
+  /** How many queries and keys a row and a column stand for. */
+  readonly pooling: ReadonlySignal<Pooling>;
 }
 
 export function createMapModel(
@@ -45,6 +47,10 @@ export function createMapModel(
   const region = computed<Region>(() => ({ queries: queries.value, keys: keys.value }));
   const queryTokens = computed(() => example.value?.queryTokens ?? NO_TOKENS);
   const keyTokens = computed(() => example.value?.keyTokens ?? NO_TOKENS);
+  const pooling = computed<Pooling>(() => {
+    const layer = store.selection.layer.value;
+    return { queries: layer?.queryPooling || 1, keys: layer?.keyPooling || 1 };
+  });
   const whole = computed(() => {
     const { width, height, dpr } = size.value;
     if (width < 60 || height < 60 || queries.value === 0 || keys.value === 0) return null;
@@ -66,7 +72,7 @@ export function createMapModel(
     const { query, key } = store.view.corner.value ?? { query: 0, key: 0 };
     return layoutZoomed(whole.value.input, whole.value.layout, { factor, query, key });
   });
-  return { region, layout, whole, queryTokens, keyTokens };
+  return { region, layout, whole, queryTokens, keyTokens, pooling };
 }
 
 function longest(tokens: readonly string[]): number {

@@ -58,6 +58,18 @@ export function ViewBar({ model }: { model: MapModel }): JSX.Element {
         />
       )}
       <HidePicker />
+      {map?.pooling && (
+        <span
+          class="bar-fact"
+          data-testid="stored-pooled"
+          title="Stored so, because it is longer than max_length: each cell holds the largest of its weights. Metrics are of all weights."
+        >
+          Maxima of{' '}
+          <b>
+            {map.pooling.queries} × {map.pooling.keys}
+          </b>
+        </span>
+      )}
       <div class="spring" />
       <ExportMenu what="this map" takes={mapTakes(store, model, palette)} />
       <ZoomButtons model={model} />

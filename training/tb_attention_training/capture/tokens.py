@@ -106,7 +106,8 @@ class TokenSource:
         if attention.layer not in self._cache:
             self._cache[attention.layer] = self._look_up(attention.layer)
         query_tokens, key_tokens = self._cache[attention.layer]
-        _, _, queries, keys = attention.weights.shape
+        B, _, queries, keys = attention.weights.shape
+        query_tokens, key_tokens = _first(query_tokens, B), _first(key_tokens, B)
         query_tokens, query_lengths, query_misfit = _fit(
             query_tokens, queries, attention.query_lengths
         )
@@ -144,6 +145,10 @@ class TokenSource:
     def _forget(self, layer: str, side: str) -> None:
         query_tokens, key_tokens = self._cache[layer]
         self._cache[layer] = (None, key_tokens) if side == "query_tokens" else (query_tokens, None)
+
+
+def _first(tokens: Tokens | None, examples: int) -> Tokens | None:
+    return None if tokens is None else tokens[:examples]
 
 
 def _fit(
