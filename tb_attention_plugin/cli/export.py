@@ -1,10 +1,12 @@
-"""`tb-attention export`: maps as npz, csv, png, svg, or an animated GIF of one head over steps."""
+"""`tb-attention export`: maps as npz, csv, png, svg, or one head over steps as gif or mp4."""
 
 from __future__ import annotations
 
 import base64
 import csv
+import importlib
 import io
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -16,8 +18,9 @@ from PIL import Image
 from tb_attention_plugin.cli.progress import progress
 from tb_attention_plugin.store.reader import AttentionReader
 
-FORMATS = ("npz", "csv", "png", "svg", "gif")
+FORMATS = ("npz", "csv", "png", "svg", "gif", "mp4")
 _SIDE = 512
+_FRAMES_PER_SECOND = 10
 _CELL = 16  # pixels of a cell in SVG, so that tokens can be read
 
 
@@ -36,7 +39,7 @@ def export(
         reader: Of the log directory.
         run: Name of the run.
         layer: Name of the layer.
-        steps: npz and gif take all of them, the others the last one.
+        steps: npz, gif and mp4 take all of them, the others the last one.
         example: Index of the example; npz holds all.
         head: Index of the head; npz holds all.
         output: The file.
@@ -44,6 +47,7 @@ def export(
     Raises:
         LookupError: There is no such run, layer, step, example or head.
         StoreError: The data cannot be read.
+        RuntimeError: For mp4, what encodes it is not installed.
     """
     kind = output.suffix[1:]
     if kind == "npz":
@@ -56,7 +60,18 @@ def export(
             for one in progress(steps, len(steps), "export")
         ]
         images = [_image(weights) for weights in maps]
-        images[0].save(output, save_all=True, append_images=images[1:], duration=100, loop=0)
+        images[0].save(
+            output,
+            save_all=True,
+            append_images=images[1:],
+            duration=1000 // _FRAMES_PER_SECOND,
+            loop=0,
+        )
+        return
+    if kind == "mp4":
+        shapes = [_lengths(reader, run, layer, one, example) for one in steps]
+        maps = (_map(reader, run, layer, one, example, head) for one in steps)
+        _mp4(progress(maps, len(steps), "export"), shapes, output)
         return
     weights = _map(reader, run, layer, step, example, head)
     queries, keys = reader.tokens(run, layer, step)[example]
@@ -72,13 +87,23 @@ def export(
 def _map(
     reader: AttentionReader, run: str, layer: str, step: int, example: int, head: int
 ) -> NDArray[np.float32]:
+    queries, keys = _lengths(reader, run, layer, step, example)
     weights = reader.weights(run, layer, step)
-    B, H = weights.shape[:2]
-    for name, value, limit in (("example", example, B), ("head", head, H)):
-        if not 0 <= value < limit:
-            raise LookupError(f"{name}: expected 0 to {limit - 1}, received {value}.")
-    queries, keys = reader.lengths(run, layer, step)[example]
+    _check_below("head", head, weights.shape[1])
     return weights[example, head, :queries, :keys]
+
+
+def _lengths(
+    reader: AttentionReader, run: str, layer: str, step: int, example: int
+) -> tuple[int, int]:
+    lengths = reader.lengths(run, layer, step)
+    _check_below("example", example, len(lengths))
+    return lengths[example]
+
+
+def _check_below(name: str, value: int, limit: int) -> None:
+    if not 0 <= value < limit:
+        raise LookupError(f"{name}: expected 0 to {limit - 1}, received {value}.")
 
 
 def _npz(reader: AttentionReader, run: str, layer: str, steps: list[int], output: Path) -> None:
@@ -104,11 +129,50 @@ def _cell(token: str) -> str:
 
 
 def _image(weights: NDArray[np.float32]) -> Image.Image:
+    return Image.fromarray(_pixels(weights, _scale(weights.shape)))
+
+
+def _scale(shape: tuple[int, ...]) -> int:
+    return max(1, _SIDE // max(shape))
+
+
+def _pixels(weights: NDArray[np.float32], scale: int) -> NDArray[np.uint8]:
     shown = np.clip(np.nan_to_num(weights.astype(np.float64)), 0, 1)[..., None]
     white, blue = np.array([255, 255, 255]), np.array([8, 48, 107])
     pixels = np.round(white + (blue - white) * shown).astype(np.uint8)
-    scale = max(1, _SIDE // max(weights.shape))
-    return Image.fromarray(pixels.repeat(scale, 0).repeat(scale, 1))
+    return pixels.repeat(scale, 0).repeat(scale, 1)
+
+
+def _mp4(
+    maps: Iterable[NDArray[np.float32]], shapes: Sequence[tuple[int, int]], output: Path
+) -> None:
+    try:
+        ffmpeg: Any = importlib.import_module("imageio_ffmpeg")
+    except ImportError as error:
+        raise RuntimeError(
+            "mp4 needs a package that is not installed. Install it: pip install "
+            "'tb-attention-plugin[video]'; or export a .gif, which needs nothing."
+        ) from error
+    # All steps at one scale and on one canvas. H.264 halves the colour's resolution: even sides.
+    largest = tuple(max(side) for side in zip(*shapes, strict=True))
+    scale = _scale(largest)
+    height, width = (side * scale + side * scale % 2 for side in largest)
+    video = ffmpeg.write_frames(
+        str(output),
+        (width, height),
+        fps=_FRAMES_PER_SECOND,
+        macro_block_size=1,
+        ffmpeg_log_level="error",
+    )
+    video.send(None)
+    try:
+        for weights in maps:
+            canvas = np.full((height, width, 3), 255, np.uint8)
+            pixels = _pixels(weights, scale)
+            canvas[: pixels.shape[0], : pixels.shape[1]] = pixels
+            video.send(canvas)
+    finally:
+        video.close()
 
 
 def _svg(weights: NDArray[np.float32], queries: list[str], keys: list[str], title: str) -> str:

@@ -17,7 +17,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, about in (
         ("inspect", "say what is recorded: runs, layers, steps, gaps, sizes"),
         ("verify", "read and decode everything, and say what is damaged"),
-        ("export", "write maps to a file: npz, csv, png, svg, or gif over steps"),
+        ("export", "write maps to a file: npz, csv, png, svg, or gif or mp4 over steps"),
         ("prune", "keep every k-th step of every layer, and free the rest"),
     ):
         command = commands.add_parser(name, help=about, description=f"{about.capitalize()}.")

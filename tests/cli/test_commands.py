@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -85,6 +87,50 @@ def test_export_svg_escapes_the_tokens(log: Path, tmp_path: Path) -> None:
     texts = [node.text for node in ElementTree.parse(output).iter() if node.tag.endswith("text")]
     assert texts.count("<&\ufffd") == Q
     assert texts.count("=k") == K
+
+
+def test_export_mp4_hands_every_step_to_the_encoder(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames: list[NDArray[np.uint8]] = []
+    sizes: list[tuple[int, int]] = []
+
+    def write_frames(
+        path: str, size: tuple[int, int], **_: object
+    ) -> Generator[None, NDArray[np.uint8], None]:
+        sizes.append(size)
+        while True:
+            frames.append((yield))
+
+    encoder = SimpleNamespace(write_frames=write_frames)
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", encoder)
+    output = str(tmp_path / "a.mp4")
+    assert main(["export", str(log), output, "--layer", "a", "--example", "1", "--head", "2"]) == 0
+    assert len(frames) == 12
+    ((width, height),) = sizes
+    assert width % 2 == height % 2 == 0
+    weights = AttentionReader(log).weights("run", "a", 11)[1, 2]
+    assert {frame.shape for frame in frames} == {(height, width, 3)}
+    cell = width // K
+    red = 255 - (255 - 8) * weights
+    for q, k in np.ndindex(Q, K):
+        assert abs(int(frames[-1][q * cell + 1, k * cell + 1, 0]) - red[q, k]) <= 1
+
+
+def test_export_mp4_is_a_video(log: Path, tmp_path: Path) -> None:
+    ffmpeg: Any = pytest.importorskip("imageio_ffmpeg", reason="the extra `video` is not installed")
+    assert main(["export", str(log), str(tmp_path / "a.mp4"), "--layer", "a"]) == 0
+    frames, _ = ffmpeg.count_frames_and_secs(str(tmp_path / "a.mp4"))
+    assert frames == 12
+
+
+def test_export_mp4_without_the_extra_says_what_to_install(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    assert main(["export", str(log), str(tmp_path / "a.mp4"), "--layer", "a"]) == 1
+    assert "pip install 'tb-attention-plugin[video]'" in capsys.readouterr().err
+    assert not (tmp_path / "a.mp4").exists()
 
 
 def test_export_png_and_gif_show_the_weights(log: Path, tmp_path: Path) -> None:
