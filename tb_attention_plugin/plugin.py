@@ -30,6 +30,7 @@ from tb_attention_plugin.store.logdir import (
     roots_of,
     shown_name,
 )
+from tb_attention_plugin.store.metric_series import MetricLog
 from tb_attention_plugin.store.run import StoreError
 
 _BINARY = "application/octet-stream"
@@ -178,6 +179,7 @@ class AttentionPlugin(base_plugin.TBPlugin):
         self._logs = LogDirectory(_roots(logdir, spec))
         self._sampled = SampledRuns(context.data_provider)
         self._event_log = answers.EventLog()
+        self._metric_log = MetricLog()
         self._started = secrets.token_hex(8)  # another process may find the same bytes otherwise
         self._static = resources.files("tb_attention_plugin") / "static"
 
@@ -276,7 +278,10 @@ class AttentionPlugin(base_plugin.TBPlugin):
         return _unless_known(
             request,
             (self._state(_only(runs, run)), run, layer),
-            lambda: (responses.metrics_response(runs, run, layer).SerializeToString(), True),
+            lambda: (
+                responses.metrics_response(runs, run, layer, self._metric_log).SerializeToString(),
+                True,
+            ),
             _BINARY,
         )
 

@@ -11,8 +11,8 @@ from google.protobuf.message import Message
 from tb_attention_plugin.sampled import SampledRun
 from tb_attention_plugin.store import attention_pb2 as pb
 from tb_attention_plugin.store import code_table
-from tb_attention_plugin.store.history import History
-from tb_attention_plugin.store.metric_series import stack_metrics
+from tb_attention_plugin.store.history import History, StoredHistory
+from tb_attention_plugin.store.metric_series import MetricLog, stack_metrics
 from tb_attention_plugin.store.run import Found, RunStore, StoreError
 
 MAX_MAPS = 1024
@@ -155,13 +155,18 @@ def examples_response(runs: Runs, run: str, layer: str, step: int) -> pb.Example
         raise RequestError(404, f"The tokens of step {step} cannot be read. {error}") from error
 
 
-def metrics_response(runs: Runs, run: str, layer: str) -> pb.MetricsResponse:
-    """Every metric of a layer at every step."""
+def metrics_response(
+    runs: Runs, run: str, layer: str, log: MetricLog | None = None
+) -> pb.MetricsResponse:
+    """Every metric of a layer at every step; read anew unless a log remembers them."""
     store = _store(runs, run)
     history = _history(store, layer)
     response = pb.MetricsResponse(steps=history.steps)
     try:
-        series = stack_metrics(store.entries(layer))
+        if log is not None and isinstance(history, StoredHistory):
+            series = log.series(run, layer, history)
+        else:
+            series = stack_metrics(store.entries(layer))
     except StoreError as error:
         raise RequestError(400, str(error)) from error
     for name, values in series.items():

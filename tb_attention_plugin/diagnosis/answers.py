@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tb_attention_plugin.diagnosis.alignment import alignment_failures
@@ -74,7 +74,7 @@ class EventLog:
             or followed.count > len(history.steps)
         ):
             followed = self._layers[key] = _Followed(history.generation)
-        for entry in _entries(history, followed.count):
+        for entry in history.entries(followed.count):
             followed.count += 1
             if isinstance(entry, StoreError):
                 followed.unreadable += 1
@@ -82,12 +82,6 @@ class EventLog:
                 found = followed.detector.update(layer, entry.step, metrics_of(entry))
                 followed.events.extend(found)
         return followed
-
-
-def _entries(history: StoredHistory, start: int) -> Iterator[pb.Entry | StoreError]:
-    for span in history.spans:
-        yield from span.file.entries(span.track, range(min(start, span.count), span.count))
-        start = max(0, start - span.count)
 
 
 def _message(event: Event) -> pb.Event:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import bisect
 import zlib
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tb_attention_plugin.store import attention_pb2 as pb
 from tb_attention_plugin.store import files
-from tb_attention_plugin.store.index import IndexFile, Track, same_examples
+from tb_attention_plugin.store.index import IndexFile, StoreError, Track, same_examples
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,16 @@ class StoredHistory(History):
             example_steps=_example_steps(spans),
             spans=tuple(spans),
         )
+
+    def entries(self, start: int = 0) -> Iterator[pb.Entry | StoreError]:
+        """The entries from one on, read anew: each, or why it cannot be used.
+
+        Args:
+            start: Index of the first one in `steps`.
+        """
+        for span in self.spans:
+            yield from span.file.entries(span.track, range(min(start, span.count), span.count))
+            start = max(0, start - span.count)
 
     def locate(self, step: int) -> tuple[Span, int] | None:
         """The span that holds a step, and the entry's position in its track."""

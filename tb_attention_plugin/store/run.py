@@ -192,8 +192,7 @@ class RunStore:
 
     def entries(self, layer: str) -> Iterator[pb.Entry | StoreError]:
         """All visible entries of a layer, read anew: each, or why it cannot be used."""
-        for span in self._histories[layer].spans:
-            yield from span.file.entries(span.track, range(span.count))
+        yield from self._histories[layer].entries()
 
     def found(self, layer: str) -> Iterator[Found]:
         """All visible entries of a layer that can be used, with the files of their data."""
