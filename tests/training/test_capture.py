@@ -18,7 +18,7 @@ import pytest
 from capture_models import HEADS, KEY_DIM, UNITS, VOCABULARY, B, K, Q, layers
 from tb_attention_training import AttentionWarning, attention_maps, seq2seq, tap
 from tb_attention_training.capture import keras_private
-from tb_attention_training.capture.maps import LayerAttention
+from tb_attention_training.capture.maps import LayerAttention, mask_seen_in
 from tb_attention_training.capture.probe import AttentionProbe
 
 TOLERANCE = 1e-6
@@ -316,6 +316,60 @@ def test_fused_attention(case: str) -> None:
         scores = np.where(np.tri(Q, K, dtype=bool), scores, -np.inf)
     found = attention_maps(model, data)["attention"]
     np.testing.assert_allclose(found, softmax(scores), atol=TOLERANCE)
+
+
+class MaskedByHand(keras.layers.Layer):
+    """Adds -1e9 to scores, as many tutorials do, or hands the mask to a Softmax layer."""
+
+    def __init__(self, mask: Any, *, layer: bool, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.mask, self.softmax = [mask], layers.Softmax() if layer else None
+
+    def call(self, x: Any) -> Any:
+        ops: Any = keras.ops
+        scores = ops.matmul(x, ops.swapaxes(x, 1, 2))
+        if self.softmax is not None:
+            return ops.matmul(self.softmax(scores, mask=ops.convert_to_tensor(self.mask[0])), x)
+        hidden = ops.convert_to_tensor((~self.mask[0]).astype("float32"))
+        return ops.matmul(ops.softmax(scores - 1e9 * hidden), x)
+
+
+def masked_maps(mask: Any, *, layer: bool) -> LayerAttention:
+    x = keras.Input((K, UNITS), batch_size=B)
+    model = keras.Model(x, MaskedByHand(mask, layer=layer, name="attention")(x))
+    return capture(model, normal(B, K, UNITS))["attention"]
+
+
+@pytest.mark.parametrize("layer", [True, False], ids=["a Softmax layer", "added to the scores"])
+def test_a_mask_of_attention_by_hand_gives_lengths_and_causality(layer: bool) -> None:
+    valid = models.source() > 0
+    padded = np.broadcast_to(valid[:, None, :], (B, K, K))
+    one = masked_maps(padded, layer=layer)
+    assert one.key_lengths is not None
+    assert one.key_lengths.tolist() == lengths(models.source())
+    assert not one.causal
+    causal = np.broadcast_to(np.tri(K, dtype=bool), (B, K, K))
+    assert masked_maps(causal, layer=layer).causal
+    assert masked_maps(causal & padded, layer=layer).causal
+    left = masked_maps(padded[:, :, ::-1], layer=layer)
+    assert left.key_lengths is None  # valid positions do not lead: the whole map is shown,
+    hidden = np.broadcast_to(~padded[:, None, :, ::-1], left.weights.shape)
+    assert (left.weights[hidden] == 0).all()  # and what is hidden as exactly 0
+    window = np.abs(np.arange(K)[:, None] - np.arange(K)) < 3
+    one = masked_maps(np.broadcast_to(window, (B, K, K)), layer=layer)
+    assert one.key_lengths is None or one.key_lengths.tolist() == [K] * B
+    assert not one.causal
+
+
+def test_zeros_in_some_heads_are_not_taken_for_a_mask() -> None:
+    weights = softmax(normal(B, HEADS, K, K))
+    weights[:, 1, :, K - 2 :] = 0
+    assert mask_seen_in(weights) is None
+    weights[:, :, :, K - 2 :] = 0
+    seen = mask_seen_in(weights)
+    assert seen is not None
+    np.testing.assert_array_equal(seen, weights > 0)
+    assert mask_seen_in(softmax(normal(B, HEADS, K, K))) is None
 
 
 class Bahdanau(keras.layers.Layer):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tb_attention_training.callback import AttentionCallback
     from tb_attention_training.capture.once import attention_maps
     from tb_attention_training.capture.probe import AttentionWarning
+    from tb_attention_training.capture.recording import record_attention
     from tb_attention_training.capture.schedule import log_spaced
     from tb_attention_training.capture.tap import tap
     from tb_attention_training.hook import AttentionHook
@@ -24,6 +25,7 @@ __all__ = [
     "attention_maps",
     "log_spaced",
     "plot_attention",
+    "record_attention",
     "seq2seq",
     "tap",
 ]
@@ -35,6 +37,7 @@ _HOMES = {
     "attention_maps": "tb_attention_training.capture.once",
     "log_spaced": "tb_attention_training.capture.schedule",
     "plot_attention": "tb_attention_training.plotting",
+    "record_attention": "tb_attention_training.capture.recording",
     "tap": "tb_attention_training.capture.tap",
 }
 

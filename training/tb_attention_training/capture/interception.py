@@ -81,11 +81,13 @@ class Interceptor:
     Attributes:
         root: The model; it is no part of a path.
         selection: What to record.
+        alone: Whether those that listened before in this thread hear nothing meanwhile.
         found: Everything that was seen, wanted or not, in the order of the forward pass.
     """
 
     root: Any
     selection: Selection
+    alone: bool = True
     found: list[Intercepted] = field(default_factory=list[Intercepted])
     _stack: list[Call] = field(default_factory=list[Call])
     _names: LayerNames = field(default_factory=LayerNames)
@@ -95,8 +97,8 @@ class Interceptor:
 
     def __enter__(self) -> Interceptor:
         with ExitStack() as stack:
-            stack.enter_context(receiving(self))
-            stack.enter_context(listening(self, alone=True))
+            stack.enter_context(receiving(self, alone=self.alone))
+            stack.enter_context(listening(self, alone=self.alone))
             self._exit = stack.pop_all()
         return self
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tb_attention_training.capture.forward import Forward, Seen, Traced, out_of_reach
 from tb_attention_training.capture.interception import Interceptor
+from tb_attention_training.capture.patches import whole_process
 from tb_attention_training.capture.trace import Plan, plan_fetches
 
 _LOOPS = ("scan", "while_loop", "fori_loop", "map", "associative_scan")
@@ -52,7 +53,7 @@ class JaxForward(Forward):
     def run_eagerly(self) -> tuple[Plan, list[NDArray[Any]]]:  # noqa: D102
         with jax.disable_jit(), self._interceptor() as interceptor, keras.StatelessScope():
             self._model(self._pack(self._inputs), training=False)
-        seen = Seen.of(interceptor.found, lambda tensor: not isinstance(tensor, jax.core.Tracer))
+        seen = Seen.of(interceptor.found, lambda tensor: not is_traced(tensor))
         if seen.lost:
             raise out_of_reach(seen.lost)
         plan, tensors = plan_fetches(seen.found)
@@ -64,7 +65,7 @@ class JaxForward(Forward):
 
         def forward(values: Sequence[Any], leaves: Sequence[Any]) -> Sequence[Any]:
             scope = _ReadingScope(zip(self._variables, values, strict=True))
-            with self._interceptor() as interceptor, _inlined_functions(unrolled=unrolled), scope:
+            with self._interceptor() as interceptor, inlined_functions(unrolled=unrolled), scope:
                 self._model(self._pack(leaves), training=False)
             own = _trace_of(leaves[0])
             seen[:] = [Seen.of(interceptor.found, lambda tensor: _trace_of(tensor) in (None, own))]
@@ -102,12 +103,13 @@ class _ReadingScope(keras.StatelessScope):
 
 
 @contextmanager
-def _inlined_functions(*, unrolled: bool) -> Generator[None, None, None]:
+def inlined_functions(*, unrolled: bool) -> Generator[None, None, None]:
     """Lets jitted functions run as plain Python, so that their tensors belong to our trace.
 
     Loops stay loops, which compile faster, unless `unrolled`.
     """
     with ExitStack() as stack:
+        stack.enter_context(whole_process)
         stack.enter_context(jax.disable_jit())
         for name in () if unrolled else _LOOPS:
             original = getattr(jax.lax, name)
@@ -124,9 +126,14 @@ def _compiled_again(loop: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
+def is_traced(tensor: Any) -> bool:
+    """Whether a tensor is a placeholder of a trace, without numbers."""
+    return isinstance(tensor, jax.core.Tracer)
+
+
 def _trace_of(tensor: Any) -> Any:
     """The trace that a tensor belongs to, None for an array."""
-    if not isinstance(tensor, jax.core.Tracer):
+    if not is_traced(tensor):
         return None
     trace: Any = tensor._trace  # pyright: ignore[reportPrivateUsage]
     return getattr(trace, "main", None) or trace

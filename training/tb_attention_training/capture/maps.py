@@ -31,7 +31,14 @@ class LayerAttention:
 
 @dataclass(frozen=True)
 class MaskArrays:
-    """NumPy counterpart of `interception.Mask`; see there."""
+    """NumPy counterpart of `mask.Mask`; see there.
+
+    Attributes:
+        full: Boolean `[B, H, Q, K]`.
+        query: As there.
+        key: As there.
+        causal: As there.
+    """
 
     full: NDArray[Any] | None = None
     query: NDArray[Any] | None = None
@@ -72,6 +79,46 @@ def to_maps(weights: NDArray[Any], axis: int | tuple[int, ...], batch: int) -> N
     return np.ascontiguousarray(weights.reshape(batch, -1, queries, keys), dtype=np.float32)
 
 
+def to_full_mask(
+    mask: NDArray[Any], shape: tuple[int, ...], axis: int | tuple[int, ...], batch: int
+) -> NDArray[np.bool_] | None:
+    """Brings a mask into the shape of the maps that `to_maps` makes.
+
+    Args:
+        mask: True (or above 0.5) where attention is allowed.
+        shape: Of the weights as they came out of the model.
+        axis: As for `to_maps`.
+        batch: B.
+
+    Returns:
+        Boolean `[B, H, Q, K]`, or None when the mask cannot be broadcast to the weights.
+    """
+    try:
+        whole = np.broadcast_to(_as_bool(mask), shape)
+    except ValueError:
+        return None
+    return to_maps(whole, axis, batch) > 0.5
+
+
+def mask_seen_in(weights: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+    """The mask that a softmax shows, for models that add one to the scores by hand.
+
+    A softmax in float32 gives exactly 0 where a score is a hundred below the highest: where it was
+    masked. A weight that is 0 in some heads only says that those are sharp, not what is masked.
+
+    Args:
+        weights: `[B, H, Q, K]`, made in float32.
+
+    Returns:
+        Boolean `[B, H, Q, K]`, or None when no weight is 0, or not in all heads alike.
+    """
+    hidden = np.asarray((weights == 0).all(axis=1, keepdims=True))
+    shown = np.asarray((weights > 0).all(axis=1, keepdims=True))
+    if not hidden.any() or not (hidden | shown).all():
+        return None
+    return np.broadcast_to(shown, weights.shape)
+
+
 def describe(layer: str, weights: NDArray[np.float32], mask: MaskArrays) -> LayerAttention:
     """Adds to the maps of a layer what its mask says about padding and causality.
 
@@ -81,25 +128,12 @@ def describe(layer: str, weights: NDArray[np.float32], mask: MaskArrays) -> Laye
     query_valid = _valid(mask.query, (batch, queries))
     key_valid = _valid(mask.key, (batch, keys))
     causal = mask.causal
-    full = _full_mask(mask.full, weights.shape)
-    if full is not None:
+    if mask.full is not None:
+        full = _any(mask.full, 1)
         query_valid = _both(query_valid, _any(full, 2))
         key_valid = _both(key_valid, _any(full, 1))
         causal = causal or _is_causal(full)
     return LayerAttention(layer, weights, _lengths(query_valid), _lengths(key_valid), causal)
-
-
-def _full_mask(mask: NDArray[Any] | None, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
-    """The mask as `[B, Q, K]`, true where any head may attend; None when it does not fit."""
-    if mask is None:
-        return None
-    allowed = _as_bool(mask)
-    if allowed.ndim > 4:
-        return None  # several attention axes
-    allowed = allowed.reshape((1,) * (4 - allowed.ndim) + allowed.shape)
-    if any(size not in (1, full) for size, full in zip(allowed.shape, shape, strict=True)):
-        return None
-    return np.broadcast_to(_any(allowed, 1), (shape[0], shape[2], shape[3]))
 
 
 def _is_causal(allowed: NDArray[np.bool_]) -> bool:

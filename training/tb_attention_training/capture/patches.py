@@ -46,10 +46,13 @@ Around = Callable[[Listener, Function], Function]
 class _Listening(threading.local):
     def __init__(self) -> None:
         self.listeners: tuple[Listener, ...] = ()
+        self.alone = False
 
 
 _listening = _Listening()
 _lock = threading.Lock()
+whole_process = threading.RLock()
+"""Held while settings of a framework that hold for the whole process are changed."""
 _count = 0
 _undo = ExitStack()
 
@@ -62,15 +65,21 @@ def listening(listener: Listener, *, alone: bool) -> Generator[None, None, None]
         listener: Who listens.
         alone: Whether those who listened before in this thread hear nothing meanwhile.
     """
-    before = _listening.listeners
+    before = _listening.listeners, _listening.alone
     _install()
-    _listening.listeners = (listener,) if alone else (*before, listener)
+    _listening.listeners = (listener,) if alone else (*before[0], listener)
+    _listening.alone = alone
     try:
         with _framework_listening(listener):
             yield
     finally:
-        _listening.listeners = before
+        _listening.listeners, _listening.alone = before
         _uninstall()
+
+
+def somebody_listens_alone() -> bool:
+    """Whether this thread is making a pass that is of no concern to others."""
+    return _listening.alone
 
 
 def _install() -> None:

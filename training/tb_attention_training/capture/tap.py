@@ -26,7 +26,7 @@ class TapReceiver(Protocol):
 class _Receivers(threading.local):
     # Per thread: a forward pass that another thread runs at the same time is not part of a capture.
     def __init__(self) -> None:
-        self.stack: list[TapReceiver] = []
+        self.stack: tuple[TapReceiver, ...] = ()
 
 
 _receivers = _Receivers()
@@ -69,10 +69,8 @@ def tap(
         ...         weights = sparsemax(ops.matmul(query, ops.transpose(key, (0, 2, 1))))
         ...         return ops.matmul(tap("sparse", weights), key)
     """
-    if _receivers.stack:
-        _receivers.stack[-1].receive_tap(
-            name, weights, key_mask=key_mask, query_mask=query_mask, causal=causal
-        )
+    for receiver in _receivers.stack:
+        receiver.receive_tap(name, weights, key_mask=key_mask, query_mask=query_mask, causal=causal)
     return weights
 
 
@@ -82,10 +80,16 @@ def tapping() -> bool:
 
 
 @contextmanager
-def receiving(receiver: TapReceiver) -> Generator[None, None, None]:
-    """Sends what this thread taps inside the `with` block to `receiver`."""
-    _receivers.stack.append(receiver)
+def receiving(receiver: TapReceiver, *, alone: bool) -> Generator[None, None, None]:
+    """Sends what this thread taps inside the `with` block to `receiver`.
+
+    Args:
+        receiver: Who takes it.
+        alone: Whether those who received before in this thread get nothing meanwhile.
+    """
+    before = _receivers.stack
+    _receivers.stack = (receiver,) if alone else (*before, receiver)
     try:
         yield
     finally:
-        _receivers.stack.remove(receiver)
+        _receivers.stack = before

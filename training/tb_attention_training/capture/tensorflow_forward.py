@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tb_attention_training.capture.forward import CaptureError, Forward, Seen, Traced
 from tb_attention_training.capture.interception import Interceptor
+from tb_attention_training.capture.patches import whole_process
 from tb_attention_training.capture.trace import Plan, plan_fetches
 
 # Operations that change state outside Keras variables, whose writes StatelessScope drops.
@@ -43,7 +44,7 @@ class TensorFlowForward(Forward):
         seen: list[Seen] = []
 
         def forward(*leaves: Any) -> Sequence[Any]:
-            with self._interceptor() as interceptor, _inlined_functions():
+            with self._interceptor() as interceptor, inlined_functions():
                 self._call_model(leaves)
             graph = tf.compat.v1.get_default_graph()
             seen[:] = [Seen.of(interceptor.found, lambda tensor: _is_in(graph, tensor))]
@@ -64,17 +65,17 @@ class TensorFlowForward(Forward):
         assert self._run is not None
         with tf.summary.record_if(False):
             outputs = self._run(*self._inputs)
-        return self._plan, [_to_numpy(output) for output in outputs]
+        return self._plan, [to_numpy(output) for output in outputs]
 
     def run_eagerly(self) -> tuple[Plan, list[NDArray[Any]]]:  # noqa: D102
         with (
             tf.summary.record_if(False),
             self._interceptor() as interceptor,
-            _inlined_functions(),
+            inlined_functions(),
         ):
             self._call_model(self._inputs)
         plan, tensors = plan_fetches(one for one in interceptor.found if one.wanted)
-        return plan, [_to_numpy(tensor) for tensor in tensors]
+        return plan, [to_numpy(tensor) for tensor in tensors]
 
     def _call_model(self, leaves: Sequence[Any]) -> None:
         inputs = keras.tree.pack_sequence_as(self._structure, list(leaves))
@@ -100,14 +101,15 @@ class TensorFlowForward(Forward):
 
 
 @contextmanager
-def _inlined_functions() -> Generator[None, None, None]:
+def inlined_functions() -> Generator[None, None, None]:
     """Lets nested `tf.function`s run as plain Python, so that their tensors are in our graph."""
-    before = tf.config.functions_run_eagerly()
-    tf.config.run_functions_eagerly(True)
-    try:
-        yield
-    finally:
-        tf.config.run_functions_eagerly(before)
+    with whole_process:
+        before = tf.config.functions_run_eagerly()
+        tf.config.run_functions_eagerly(True)
+        try:
+            yield
+        finally:
+            tf.config.run_functions_eagerly(before)
 
 
 def _is_in(graph: Any, tensor: Any) -> bool:
@@ -124,7 +126,8 @@ def _writes(graph: Any) -> set[str]:
     return {name for name in names if _WRITES.fullmatch(name)}
 
 
-def _to_numpy(tensor: Any) -> NDArray[Any]:
+def to_numpy(tensor: Any) -> NDArray[Any]:
+    """The values of a tensor; NumPy arrays stay as they are."""
     if not tf.is_tensor(tensor):
         return np.asarray(tensor)
     if tensor.dtype == tf.bfloat16:

@@ -56,7 +56,7 @@ class TorchForward(Forward):
             keras.StatelessScope(),
         ):
             self._model(self._inputs, training=False)
-        return Seen.of(interceptor.found, _has_values)
+        return Seen.of(interceptor.found, has_values)
 
 
 @contextmanager
@@ -77,16 +77,18 @@ def _untouched(model: Any) -> Generator[None, None, None]:
                 buffer.copy_(before)
 
 
-def _has_values(tensor: Any) -> bool:
+def has_values(tensor: Any) -> bool:
+    """Whether a tensor holds numbers that can be fetched, which it does not under `torch.vmap`."""
     return not torch._C._functorch.is_batchedtensor(tensor)
 
 
 def _fetch(seen: Seen) -> tuple[Plan, list[NDArray[Any]]]:
     plan, tensors = plan_fetches(seen.found)
-    return plan, [_to_numpy(tensor) for tensor in tensors]
+    return plan, [to_numpy(tensor) for tensor in tensors]
 
 
-def _to_numpy(tensor: Any) -> NDArray[Any]:
+def to_numpy(tensor: Any) -> NDArray[Any]:
+    """The values of a tensor; NumPy arrays stay as they are."""
     if not isinstance(tensor, torch.Tensor):
         return np.asarray(tensor)
     tensor = tensor.detach()

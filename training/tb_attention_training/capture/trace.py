@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tb_attention_training.capture.interception import Call, Intercepted
-from tb_attention_training.capture.maps import LayerAttention, MaskArrays, describe, to_maps
+from tb_attention_training.capture.maps import (
+    LayerAttention,
+    MaskArrays,
+    describe,
+    mask_seen_in,
+    to_full_mask,
+    to_maps,
+)
+from tb_attention_training.capture.mask import NO_MASK
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,7 @@ class _Slots:
     query: int | None
     key: int | None
     causal: bool
+    softmax: bool  # made by a softmax that has said nothing about masks
 
 
 @dataclass(frozen=True)
@@ -51,15 +60,21 @@ class Plan:
         def optional(slot: int | None) -> NDArray[Any] | None:
             return None if slot is None else arrays[slot]
 
-        parts = [to_maps(arrays[part.weights], part.axis, batch) for part in layer.parts]
         first = layer.parts[0]
-        mask = MaskArrays(
-            optional(first.full), optional(first.query), optional(first.key), first.causal
-        )
-        if len(parts) > 1:  # the steps of a loop become the queries; the mask is of one step only
-            full = None if mask.full is None or mask.full.ndim != 4 else mask.full
-            mask = MaskArrays(full, None, mask.key, mask.causal)
-        return describe(layer.name, np.concatenate(parts, axis=2), mask)
+        parts = [to_maps(arrays[part.weights], part.axis, batch) for part in layer.parts]
+        weights = np.concatenate(parts, axis=2)
+        masks: list[NDArray[np.bool_]] = []
+        for part in layer.parts:
+            given, shape = optional(part.full), arrays[part.weights].shape
+            mask = None if given is None else to_full_mask(given, shape, part.axis, batch)
+            if mask is not None:
+                masks.append(mask)
+        full = np.concatenate(masks, axis=2) if len(masks) == len(parts) else None
+        if first.softmax and arrays[first.weights].dtype.itemsize >= 4:
+            full = mask_seen_in(weights)
+        query = optional(first.query) if len(parts) == 1 else None  # of one step of a loop only
+        mask_arrays = MaskArrays(full, query, optional(first.key), first.causal)
+        return describe(layer.name, weights, mask_arrays)
 
 
 class Fetches:
@@ -144,4 +159,5 @@ def _slots(one: Intercepted, fetches: Fetches) -> _Slots:
         query=fetches.add_optional(one.mask.query),
         key=fetches.add_optional(one.mask.key),
         causal=one.mask.causal,
+        softmax=one.source == "softmax" and one.mask is NO_MASK,
     )
