@@ -187,6 +187,12 @@ export async function fetchHeads(
 async function decodeMap(part: Part, tables: Tables): Promise<AttentionMap> {
   const header = MapHeader.decode(part.header);
   if (header.problem) throw new UnreadableData(header.problem);
+  const count = header.queries * header.keys;
+  // An encoding from the future has no size here; `decodeWeights` refuses it with a sentence.
+  const size = count * ((BYTES_PER_WEIGHT[header.encoding] as number | undefined) ?? 0);
+  // The browser inflates on another thread while the checksum is computed on this one.
+  const inflating = size > 0 ? inflateRaw(part.payload, size) : Promise.resolve(new Uint8Array(0));
+  inflating.catch(() => undefined);
   const found = crc32(part.payload);
   if (found !== header.crc32) {
     throw new UnreadableData(
@@ -195,10 +201,7 @@ async function decodeMap(part: Part, tables: Tables): Promise<AttentionMap> {
       `crc32 ${hex32(found)}, expected ${hex32(header.crc32)} · ${part.payload.length.toLocaleString('en')} bytes`,
     );
   }
-  const count = header.queries * header.keys;
-  // An encoding from the future has no size here; `decodeWeights` refuses it with a sentence.
-  const size = count * ((BYTES_PER_WEIGHT[header.encoding] as number | undefined) ?? 0);
-  const frame = size > 0 ? await inflateRaw(part.payload, size) : new Uint8Array(0);
+  const frame = await inflating;
   return {
     step: header.step,
     queries: header.queries,

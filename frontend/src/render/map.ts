@@ -3,7 +3,7 @@ import type { Region } from '../state/cursor';
 import type { Scale } from '../state/url';
 import { GRID_FROM, HATCH_FROM, type MapLayout } from './layout';
 import { packRgb, parseColor, type Palette } from './palette';
-import { openKeys, pooledEntries } from './pool';
+import { lookupFor, openKeys, pooledEntries } from './pool';
 import { codeLookup, colorIndex, NOT_FINITE, OUT_OF_RANGE, rowMaximum } from './scale';
 
 /** 256 colours of the ramp, then those of what is not a weight. */
@@ -127,8 +127,9 @@ function drawPixels(
   part = { x: 0, y: 0, width: image.width, height: image.height },
 ): void {
   scratch ??= document.createElement('canvas');
-  scratch.width = image.width;
-  scratch.height = image.height;
+  // Setting a size empties a canvas and allocates it anew.
+  if (scratch.width !== image.width) scratch.width = image.width;
+  if (scratch.height !== image.height) scratch.height = image.height;
   scratch.getContext('2d')?.putImageData(image, 0, 0);
   context.imageSmoothingEnabled = false;
   context.drawImage(scratch, part.x, part.y, part.width, part.height, 0, 0, width, height);
@@ -158,6 +159,14 @@ export function drawCells(
   const context = prepare(canvas, width, height, dpr);
   if (!context) return;
   const cell = Math.min(cellWidth / layout.poolKeys, cellHeight / layout.poolQueries);
+  if (image.width === canvas.width && image.height === canvas.height) {
+    // A cell is a pixel: nothing to enlarge, and no hatch at this size.
+    const pixels = new Uint32Array(image.data.buffer);
+    const mask = packRgb(parseColor(palette.mask));
+    for (let i = 0; i < pixels.length; i++) if (pixels[i] === 0) pixels[i] = mask;
+    context.putImageData(image, 0, 0);
+    return;
+  }
   drawMaskBed(context, width, height, cell, palette);
   drawPixels(context, image, width, height);
   if (Math.min(cellWidth, cellHeight) < GRID_FROM) return;
@@ -176,7 +185,8 @@ export function tilePixels(tiles: Tiles, head: number, scale: Scale, palette: Pa
   if (!tiles.table || rows * columns === 0) return image;
   const pixels = new Uint32Array(image.data.buffer);
   const mask = packRgb(parseColor(palette.mask));
-  const lookup = codeLookup(scale, tiles.table.values);
+  // The same for all tiles; per row it is made for each row below.
+  const lookup = lookupFor(tiles.table.values, scale === 'row' ? 'linear' : scale, 1);
   const start = head * rows * columns;
   for (let row = 0; row < rows; row++) {
     const lastQuery = Math.floor(((row + 1) * tiles.queryLength) / rows) - 1;

@@ -85,7 +85,7 @@ function poolRow(
 let lastLookup: { values: Float32Array; scale: Scale; lookup: Uint16Array } | null = null;
 
 /** The table changes with every row of the per-row scale only. */
-function lookupFor(values: Float32Array, scale: Scale, most: number): Uint16Array {
+export function lookupFor(values: Float32Array, scale: Scale, most: number): Uint16Array {
   if (scale === 'row') return codeLookup(scale, values, most);
   if (lastLookup?.values !== values || lastLookup.scale !== scale) {
     lastLookup = { values, scale, lookup: codeLookup(scale, values) };
