@@ -94,7 +94,8 @@ def test_an_aggregate_is_saved_under_its_own_name(
     tab = open_view(board, open_tab, "&p.attention.aggregate=mean&p.attention.hide=first", "map")
     name, content = save(tab, "npy")
     assert "_mean-of-4-heads_without-first-key_" in name
-    mean = np.mean([weights(reader, step, head) for head in range(4)], 0, dtype=np.float64)
+    heads = np.stack([weights(reader, step, head) for head in range(4)])
+    mean = heads.astype(np.float64).sum(0) / 4
     mean[:, 1:] *= (mean.sum(1) / mean[:, 1:].sum(1))[:, None]
     mean[:, 0] = 0
     np.testing.assert_allclose(np.load(io.BytesIO(content)), mean, atol=1e-5)
