@@ -210,3 +210,43 @@ def test_a_good_alignment_has_no_failures_and_checks_are_in_sight(
     assert checks is not None
     assert dock is not None
     assert checks["y"] + checks["height"] < dock["y"]
+
+
+def test_every_head_over_every_step_leads_to_a_head_and_a_step(
+    board: TensorBoard, open_tab: OpenTab
+) -> None:
+    tab = open_tab(board.address, "&p.attention.run=induction&p.attention.step=0")
+    tab.wait_for_map(step=0)
+    tab.frame.get_by_test_id("slider").press("m")
+    matrix = tab.frame.locator('[data-testid="matrix"][data-rows="4"][data-layers="2"]')
+    matrix.wait_for()
+    box = matrix.bounding_box()
+    assert box is not None
+    # The second row, head 1 of layer_0; at the right end of the axis, the last step.
+    matrix.click(position={"x": box["width"] - 28, "y": 30})
+    tab.frame.get_by_test_id("slider").press("m")
+    tab.wait_for_map(step=600, layer="layer_0", head=1)
+
+
+def test_heads_are_sorted_by_a_metric(
+    diagnosis_log: Path, board: TensorBoard, open_tab: OpenTab
+) -> None:
+    reader = AttentionReader(diagnosis_log)
+    values = {
+        (layer, head): float(reader.metrics("induction", layer)["entropy"][-1, 0, head])
+        for layer in reader.layers("induction")
+        for head in range(2)
+    }
+    tab = open_tab(
+        board.address,
+        "&p.attention.run=induction&p.attention.step=600&p.attention.pane=heads"
+        "&p.attention.metric=entropy&p.attention.sort=metric",
+    )
+    tab.wait_for_map(step=600)
+    rows = tab.frame.locator('[data-testid="ranked-heads"] [role="option"]')
+    expect(rows.last.locator(".ranked-value")).not_to_have_text("–")
+    shown = [
+        (row.get_attribute("data-layer"), int(row.get_attribute("data-head") or ""))
+        for row in rows.all()
+    ]
+    assert shown == sorted(values, key=lambda head: -values[head])

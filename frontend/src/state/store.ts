@@ -10,6 +10,7 @@ import { createCursor, type Cursor } from './cursor';
 import { createEvents, neighbour, type Events } from './events';
 import { createExamples } from './examples';
 import { createFailures, type Failures } from './failures';
+import { createHeadMetrics, type HeadMetrics } from './headmetrics';
 import type { Host } from './host';
 import { anyLive, looksLive } from './live';
 import { createLinks, type Links } from './links';
@@ -35,6 +36,8 @@ export interface Store {
   readonly links: Links;
   readonly atlases: Atlases;
   readonly metrics: Metrics;
+  /** Of all layers, while something shows them. */
+  readonly headMetrics: HeadMetrics;
   readonly events: Events;
   readonly failures: Failures;
   readonly cursor: Cursor;
@@ -179,6 +182,10 @@ export function createStore(host: Host): Store {
     links,
     atlases: createAtlases(catalog.catalog, selection, visible),
     metrics: createMetrics(selection, view),
+    headMetrics: createHeadMetrics(
+      selection,
+      computed(() => visible.value && (view.matrix.value || view.sort.value !== 'layer')),
+    ),
     events,
     cursor,
     playback,

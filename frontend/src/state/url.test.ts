@@ -26,6 +26,8 @@ const full: ViewState = {
   padding: true,
   lens: false,
   failures: false,
+  sort: 'change',
+  matrix: true,
   pane: 'heads',
   metric: 'max_weight',
   speed: 16,

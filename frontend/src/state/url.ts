@@ -16,6 +16,10 @@ export type Colors = (typeof COLORS)[number];
 export const PANES = ['heads', 'examples', 'events'] as const;
 export type Pane = (typeof PANES)[number];
 
+/** Orders of the heads: as the model has them, by the metric of the curve, by what it changed. */
+export const SORTS = ['layer', 'metric', 'change'] as const;
+export type Sort = (typeof SORTS)[number];
+
 export const MODES = ['map', 'links', 'compare'] as const;
 export type Mode = (typeof MODES)[number];
 
@@ -61,6 +65,9 @@ export interface ViewState {
   readonly lens: boolean;
   /** Whether failures of an alignment are drawn on its map. */
   readonly failures: boolean;
+  readonly sort: Sort;
+  /** Every head over every step, in place of the map. */
+  readonly matrix: boolean;
   readonly pane: Pane | null;
   readonly metric: string | null;
   readonly speed: number;
@@ -101,6 +108,8 @@ export const DEFAULT_VIEW: ViewState = {
   padding: false,
   lens: true,
   failures: true,
+  sort: 'layer',
+  matrix: false,
   pane: null,
   metric: null,
   speed: 4,
@@ -191,6 +200,8 @@ const FIELDS: { readonly [K in keyof ViewState]: Field<ViewState[K]> } = {
   padding: flag,
   lens: flag,
   failures: flag,
+  sort: oneOf(SORTS),
+  matrix: flag,
   pane: orNull(oneOf(PANES)),
   metric: text,
   speed: oneOfNumbers(SPEEDS),

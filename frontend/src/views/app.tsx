@@ -89,7 +89,10 @@ function Explorer(): JSX.Element {
   const mode = store.view.mode.value;
   const comparing = mode === 'compare';
   return (
-    <div class={`app ${narrow ? 'narrow' : ''}`} style={style({ '--w-left': `${left}px` })}>
+    <div
+      class={`app ${narrow ? 'narrow' : ''} ${store.view.matrix.value ? 'with-matrix' : ''}`}
+      style={style({ '--w-left': `${left}px` })}
+    >
       <ContextBar />
       <Banners />
       <div class={`stage ${comparing ? 'wide' : ''}`}>

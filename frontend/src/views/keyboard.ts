@@ -179,6 +179,12 @@ export const SHORTCUTS: readonly ShortcutGroup[] = [
         run: ({ view }) => (view.lens.value = !view.lens.value),
       },
       {
+        keys: ['M'],
+        does: 'every head over every step, and back',
+        match: plain('m'),
+        run: ({ view }) => (view.matrix.value = !view.matrix.value),
+      },
+      {
         keys: ['+', '−', '0'],
         does: 'zoom in, out, show the whole map',
         match: (event) => event.key in ZOOM_BUTTONS && !event.altKey,
@@ -208,6 +214,7 @@ export const SHORTCUTS: readonly ShortcutGroup[] = [
         match: (event) => event.key === 'Escape',
         run: (store) => {
           if (store.keysOpen.value) store.keysOpen.value = false;
+          else if (store.view.matrix.value) store.view.matrix.value = false;
           else if (store.drawerOpen.value) store.drawerOpen.value = false;
           else if (store.links.pinned.value.length > 0) store.links.unpin();
           else store.cursor.clear();

@@ -7,6 +7,7 @@ import { runningText } from '../state/tokens';
 import type { Pane } from '../state/url';
 import { EventList } from './eventlist';
 import { Heads } from './heads';
+import { RankedHeads, SortPicker } from './rankedheads';
 import { Thumbnail } from './thumbnail';
 
 export function LeftPane(): JSX.Element {
@@ -53,7 +54,10 @@ export function LeftPane(): JSX.Element {
       </div>
       <div class="left-body" role="tabpanel" aria-label={pane.value}>
         {pane.value === 'heads' ? (
-          <Heads />
+          <>
+            {heads > 1 && <SortPicker />}
+            {heads > 1 && store.view.sort.value !== 'layer' ? <RankedHeads /> : <Heads />}
+          </>
         ) : pane.value === 'events' ? (
           <EventList />
         ) : (

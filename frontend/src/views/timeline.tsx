@@ -15,6 +15,8 @@ import type { SideName } from '../state/compare';
 import { useStore } from '../state/store';
 import { EventLines, EventMarks } from './eventmarks';
 import { LOW, useDpr, useMedia, usePalette, useSize } from './hooks';
+import { Icon } from './icons';
+import { Matrix, MatrixNames } from './matrix';
 import { Picker } from './picker';
 import { style } from './style';
 
@@ -23,6 +25,7 @@ const STRIPS_LOW = 2;
 const AXIS_HEIGHT = 26;
 const STRIP_HEIGHT = 16;
 const EVENTS_HEIGHT = 20;
+const MATRIX_CURVE = 48;
 
 /** What a metric's extremes mean, where its name tells. */
 const MEANING: Readonly<Record<string, string>> = {
@@ -39,21 +42,22 @@ export function Timeline(): JSX.Element {
   const { selection, metrics, view } = store;
   const [area, size] = useSize<HTMLDivElement>();
   const low = useMedia(LOW);
+  const names = useRef<HTMLDivElement>(null);
   const steps = selection.steps.value;
   const axis = useMemo(() => timeAxis(steps, size.width), [steps, size.width]);
   const curve = metrics.curve.value;
-  const strips = metrics.names.value
-    .filter((name) => name !== curve)
-    .slice(0, low ? STRIPS_LOW : STRIPS);
+  const matrix = view.matrix.value;
+  const strips = matrix
+    ? []
+    : metrics.names.value.filter((name) => name !== curve).slice(0, low ? STRIPS_LOW : STRIPS);
   const step = selection.step.value;
   const value = (name: string) =>
     step === null
       ? undefined
       : metrics.at(name, step, selection.example.value, selection.head.value);
-  const curveHeight = Math.max(
-    32,
-    size.height - EVENTS_HEIGHT - AXIS_HEIGHT - strips.length * (STRIP_HEIGHT + 4) - 12,
-  );
+  const free = size.height - EVENTS_HEIGHT - AXIS_HEIGHT - strips.length * (STRIP_HEIGHT + 4) - 12;
+  const curveHeight = matrix ? MATRIX_CURVE : Math.max(32, free);
+  const matrixHeight = Math.max(0, free - MATRIX_CURVE - 4);
   const fresh = store.newSteps.value;
 
   return (
@@ -91,8 +95,22 @@ export function Timeline(): JSX.Element {
             <span>{formatMetric(value(name))}</span>
           </div>
         ))}
+        {matrix && (
+          <div class="matrix-area" ref={names} style={style({ height: matrixHeight })}>
+            <MatrixNames height={matrixHeight} />
+          </div>
+        )}
         <div class="gutter-row axis-row">
-          <span>Step</span>
+          <button
+            type="button"
+            class="matrix-toggle"
+            aria-pressed={matrix}
+            data-testid="matrix-toggle"
+            title="Every head over every step (M)"
+            onClick={() => (view.matrix.value = !matrix)}
+          >
+            Heads × steps <Icon name={matrix ? 'chevron' : 'chevronUp'} />
+          </button>
           <span>
             {plural(steps.length - fresh.length, 'record')}
             {fresh.length > 0 && ` + ${fresh.length.toLocaleString('en')} new`}
@@ -107,6 +125,17 @@ export function Timeline(): JSX.Element {
             {strips.map((name) => (
               <Strip key={name} axis={axis} name={name} />
             ))}
+            {matrix && (
+              <div
+                class="matrix-area scrolls"
+                style={style({ height: matrixHeight })}
+                onScroll={(event) => {
+                  if (names.current) names.current.scrollTop = event.currentTarget.scrollTop;
+                }}
+              >
+                <Matrix axis={axis} height={matrixHeight} name={curve} />
+              </div>
+            )}
             <Axis axis={axis} />
             <EventLines axis={axis} />
             {view.mode.value === 'compare' && (
