@@ -8,6 +8,7 @@ Here they run on the backend at hand; `tests/matrix` runs them on the others.
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import Any
 
@@ -16,7 +17,7 @@ import keras
 import numpy as np
 import pytest
 from capture_models import HEADS, KEY_DIM, UNITS, VOCABULARY, B, K, Q, layers
-from tb_attention_training import AttentionWarning, attention_maps, seq2seq, tap
+from tb_attention_training import AttentionWarning, attention_maps, record_attention, seq2seq, tap
 from tb_attention_training.capture import keras_private
 from tb_attention_training.capture.maps import LayerAttention, mask_seen_in
 from tb_attention_training.capture.probe import AttentionProbe
@@ -507,6 +508,26 @@ def test_nothing_found_says_what_was_looked_at() -> None:
     with pytest.warns(AttentionWarning, match=r"Looked at: classify \(softmax \[5, 11, 17\]\)"):
         assert attention_maps(model, models.source()) == {}
     assert list(attention_maps(model, models.source(), layers="classify")) == ["classify"]
+
+
+def test_attention_without_a_name_is_offered_with_the_pattern_that_records_it() -> None:
+    query, values = keras.Input((Q, UNITS)), keras.Input((K, UNITS))
+    mixed = ByHand(lambda x: keras.ops.softmax(x), name="mixer.1")(query, values)
+    model = keras.Model([query, values], layers.Dense(3, activation="softmax", name="out")(mixed))
+    data = [normal(B, Q, UNITS), normal(B, K, UNITS, seed=1)]
+    message = re.escape(r"name it: one of `layers=['^mixer\\.1$', '^out$']`")
+    for capture_once in (lambda: attention_maps(model, data), lambda: recorded(model, data)):
+        with pytest.warns(AttentionWarning, match=message):
+            assert capture_once() == {}
+    found = attention_maps(model, data, layers=r"^mixer\.1$")
+    expected = softmax(np.einsum("bqd,bkd->bqk", *data))
+    np.testing.assert_allclose(found["mixer.1"][:, 0], expected, atol=TOLERANCE)
+
+
+def recorded(model: Any, data: Any) -> Any:
+    with record_attention(model) as recording:
+        model(data)
+    return recording.maps
 
 
 def test_a_capture_follows_the_live_variables_without_tracing_again() -> None:

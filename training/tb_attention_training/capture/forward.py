@@ -26,12 +26,14 @@ class Traced:
         found: How many sources of attention will be fetched.
         lost: Sources inside a loop or an inner function, out of reach of a trace.
         looked_at: Everything that could have been attention.
+        paths: The layers of that, each once.
         writes: Operations of the forward pass that change state outside Keras variables.
     """
 
     found: int
     lost: list[str]
     looked_at: list[str]
+    paths: list[str]
     writes: list[str]
 
 
@@ -75,6 +77,7 @@ class Seen:
             found=len(self.found),
             lost=[str(one) for one in self.lost],
             looked_at=[str(one) for one in self.everything],
+            paths=list(dict.fromkeys(one.path for one in self.everything)),
             writes=sorted(writes),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import Any
 
@@ -86,7 +87,7 @@ class AttentionProbe:
             self._eager = self._needs_eager(traced)
             self._forward = forward
             if not self._eager and not traced.found:
-                _warn_nothing_found(self._model, traced)
+                warn_nothing_found(self._model, traced)
         return self._forward.run_eagerly() if self._eager else self._forward.run()
 
     def _interceptor(self) -> Interceptor:
@@ -178,15 +179,18 @@ def _is_tensor(leaf: Any) -> bool:
     )
 
 
-def _warn_nothing_found(model: Any, traced: Traced) -> None:
+def warn_nothing_found(model: Any, traced: Traced) -> None:
+    """Says what was looked at, and with which argument it would be recorded."""
     looked_at = traced.looked_at[:_LISTED]
     if len(traced.looked_at) > _LISTED:
         looked_at.append(f"and {len(traced.looked_at) - _LISTED} more")
     seen = "; ".join(looked_at) if looked_at else "no softmax and no fused attention at all"
+    patterns = [f"^{re.escape(path)}$" for path in traced.paths[:_LISTED]]
+    name = f" If one of these is attention, name it: one of `layers={patterns}`." * bool(patterns)
     warnings.warn(
         f"No attention was found in the model {model.name!r}, so none is recorded. Looked at: "
-        f"{seen}. Name a layer with `layers=` (a regular expression on these paths), or hand over "
-        "weights inside the model with `tb_attention_training.tap(name, weights)`.",
+        f"{seen}.{name} Weights that no softmax makes can be handed over inside the model with "
+        "`tb_attention_training.tap(name, weights)`.",
         AttentionWarning,
         stacklevel=3,
     )

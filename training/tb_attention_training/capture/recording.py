@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tb_attention_training.capture import keras_private
+from tb_attention_training.capture.forward import Seen
 from tb_attention_training.capture.interception import Interceptor
 from tb_attention_training.capture.patches import somebody_listens_alone
-from tb_attention_training.capture.probe import AttentionWarning
+from tb_attention_training.capture.probe import AttentionWarning, warn_nothing_found
 from tb_attention_training.capture.selection import Patterns, Selection
 from tb_attention_training.capture.trace import plan_fetches
 
@@ -61,8 +62,8 @@ def record_attention(
         A `Recording`. Its `maps` are those of the latest pass, its `forwards` those of all.
 
     Warns:
-        AttentionWarning: A pass is part of a compiled function, or its weights are made where they
-            cannot be read, such as a loop; what can be read is recorded.
+        AttentionWarning: A pass has no attention, or is part of a compiled function, or makes its
+            weights where they cannot be read, such as a loop; what can be read is recorded.
 
     Example:
         >>> with record_attention(model) as recording:
@@ -106,6 +107,8 @@ class _Recorder:
 
     def _take(self, interceptor: Interceptor, args: Any, kwargs: Any) -> None:
         wanted = [one for one in interceptor.found if one.wanted]
+        if not wanted:
+            warn_nothing_found(self.model, Seen.of(interceptor.found, _has_values).tell())
         readable = [one for one in wanted if _has_values(one.weights)]
         lost = [one for one in wanted if one not in readable and not one.below_tap]
         if lost:
