@@ -30,6 +30,7 @@ from tb_attention_training.capture.probe import (
 from tb_attention_training.capture.schedule import NEVER, UpdateFreq, timing_of
 from tb_attention_training.capture.selection import Patterns, Selection
 from tb_attention_training.capture.tokens import TokenFunction, TokenSource, TokenTable
+from tb_attention_training.chief import is_chief
 from tb_attention_training.guard import Guard, OnError, warn
 from tb_attention_training.images import Images
 from tb_attention_training.open_writers import OpenWriters
@@ -163,6 +164,7 @@ class AttentionCallback(keras.callbacks.Callback):
         self._images = Images(only_chosen=True) if images else None
         self._backlog = Backlog()
         self._ending = False
+        self._recording = True  # else another process does
         self._run_dir = _writable(log_dir) / "train"
         self._budget = Budget(self._run_dir, max_bytes_per_capture, max_bytes_per_run)
         self._max_length = max_length
@@ -186,6 +188,7 @@ class AttentionCallback(keras.callbacks.Callback):
         self._starting = True
         self._ending = False
         self._guard.begin()
+        self._recording = is_chief(self.model)
         self._guard.run(self._close)  # what an interrupted fit has left
         self._watching.restart()
 
@@ -195,26 +198,27 @@ class AttentionCallback(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Captures before the first step."""
-        if self._starting:
+        if self._starting and self._recording:
             self._starting = False
             self._guard.run(self._start)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Captures when a step is due; otherwise only counts."""
         self._count += self._stride
-        if self._count >= self._due:
+        if self._count >= self._due and self._recording:
             self._guard.run(self._capture_if_due)
         self._act_on_events()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Captures at the end of an epoch, when asked for."""
-        if self._timing.per_epoch:
+        if self._timing.per_epoch and self._recording:
             self._guard.run(self._capture_now)
         self._act_on_events()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Captures the final state and waits until everything is written."""
-        self._guard.run(self._finish)
+        if self._recording:
+            self._guard.run(self._finish)
         self._guard.run(self._close)
         if said := self._backlog.report():
             warn(said)
@@ -277,7 +281,8 @@ class AttentionCallback(keras.callbacks.Callback):
         optimizer = getattr(self.model, "optimizer", None)
         if optimizer is None:  # a training loop of the user's own
             return self._count
-        return int(optimizer.iterations)
+        step: Any = optimizer.iterations.value
+        return int(getattr(step, "values", (step,))[0])  # of the first replica
 
     def _was_recorded(self, step: int) -> bool:
         """Whether a training that is being resumed has recorded this step already."""
