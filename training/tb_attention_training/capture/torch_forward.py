@@ -79,7 +79,8 @@ def _untouched(model: Any) -> Generator[None, None, None]:
 
 def has_values(tensor: Any) -> bool:
     """Whether a tensor holds numbers that can be fetched, which it does not under `torch.vmap`."""
-    return not torch._C._functorch.is_batchedtensor(tensor)
+    is_tensor = isinstance(tensor, torch.Tensor)  # a mask may be of NumPy
+    return not is_tensor or not torch._C._functorch.is_batchedtensor(tensor)
 
 
 def _fetch(seen: Seen) -> tuple[Plan, list[NDArray[Any]]]:
