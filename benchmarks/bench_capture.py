@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,7 @@ def _overhead() -> Iterator[Figure]:
         def train(*callbacks: Any) -> None:
             model.fit(data, data, batch_size=SMALL_BATCH, callbacks=list(callbacks), verbose=0)
 
-        works = [train, *(lambda one=one: train(one) for one in callbacks)]
+        works: list[Callable[[], object]] = [train, *(partial(train, one) for one in callbacks)]
         for work in works:  # traces, also those of `fit` itself
             work()
         before = calls
