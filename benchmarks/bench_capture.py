@@ -147,7 +147,7 @@ def _overhead() -> Iterator[Figure]:
     for number in range(2):
         layer = keras.layers.MultiHeadAttention(4, SMALL_UNITS // 4, name=f"{number}_attention")
         x = keras.layers.LayerNormalization()(x + layer(x, x))
-    model = keras.Model(inputs, x)
+    model: Any = keras.Model(inputs, x)
     model.compile("adam", "mse")
     data = np.random.default_rng(0).normal(size=(STEPS * SMALL_BATCH, SMALL_LENGTH, SMALL_UNITS))
     probe = data[:EXAMPLES].astype(np.float32)
