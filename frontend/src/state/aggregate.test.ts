@@ -155,6 +155,11 @@ test('only what means something is offered, and the rest says why not', () => {
   });
   const single: RunInfo = { ...run, layers: [layer('decoder/attention', 3, 4, 1)] };
   expect(Object.values(reasons(single, 'decoder/attention')).every((r) => r !== null)).toBe(true);
+  const pooled: RunInfo = {
+    ...run,
+    layers: [0, 1].map((i) => ({ ...layer(`h.${i}.attn`, 5), queryPooling: 3, keyPooling: 3 })),
+  };
+  expect(reasons(pooled, 'h.1.attn').rollout).toContain('only maxima are stored');
   const huge: RunInfo = { ...run, layers: [0, 1].map((i) => layer(`h.${i}.attn`, 4096, 4096, 12)) };
   expect(reasons(huge, 'h.1.attn').mean).toContain('too many for a browser');
 });

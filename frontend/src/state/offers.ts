@@ -107,6 +107,9 @@ function noRollout(
     return 'Rollout is for self-attention: cross attention leaves its own positions.';
   }
   if (layer.queries !== layer.keys) return 'Rollout needs as many queries as keys.';
+  if (alike.some((one) => one.queryPooling > 1 || one.keyPooling > 1)) {
+    return 'Rollout multiplies weights; of these maps only maxima are stored.';
+  }
   if (alike.length < 2) return 'Rollout needs a stack of layers; this one has no other.';
   if (!stack) return 'The names of the layers do not tell their order.';
   if (layer.queries > MOST_ROLLED) {
