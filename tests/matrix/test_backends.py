@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tb_attention_plugin import AttentionReader
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -69,3 +72,21 @@ def test_capture_passes_on_the_backend(environment: Environment) -> None:
     )
     assert done.returncode == 0, done.stdout[-4000:]
     assert "passed" in done.stdout
+
+
+def test_jax_on_two_devices_is_recorded_once_and_trains_as_without(
+    environment: Environment, tmp_path: Path
+) -> None:
+    if environment.backend != "jax":
+        pytest.skip("keras.distribution is for JAX")
+    training = ROOT / "tests" / "training"
+    done = environment.run(training / "distribution_cases.py", tmp_path, path=str(training))
+    assert done.returncode == 0, done.stdout[-4000:]
+    line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
+    result = json.loads(line.removeprefix("RESULT "))
+    assert result["recorded"] in result["plain"]
+    reader = AttentionReader(tmp_path)
+    layers = reader.layers("train")
+    assert len(layers) == 3
+    for layer in layers:
+        assert reader.steps("train", layer) == [0, 5, 10, 12]
