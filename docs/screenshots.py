@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Locator, sync_playwright
 
 IMAGES = Path(__file__).parent / "images"
 LUONG = "&p.attention.run=luong/train&p.attention.example=0"
@@ -23,33 +23,47 @@ TRANSFORMER = (
     "&p.attention.head=1&p.attention.example=1"
 )
 # Name, state in the address, the cell under the pointer as (query, key), width, height.
-PICTURES = (
+PICTURES: tuple[tuple[str, str, tuple[int, int] | None, int, int], ...] = (
     ("tab", LUONG + "&p.attention.step=200", (9, 12), 1440, 900),
     ("tab-1920", LUONG + "&p.attention.step=200", (9, 12), 1920, 1080),
     ("transformer", TRANSFORMER, (3, 23), 1440, 900),
+    ("links", TRANSFORMER + "&p.attention.mode=links", None, 1440, 900),
+    (
+        "compare",
+        LUONG + "&p.attention.mode=compare&p.attention.a=100&p.attention.b=200",
+        None,
+        1440,
+        900,
+    ),
+    ("heads-steps", TRANSFORMER + "&p.attention.matrix=1", None, 1440, 900),
 )
 
 
 def take(
-    browser: Browser, url: str, cell: tuple[int, int], size: tuple[int, int], *, dark: bool
+    browser: Browser, url: str, cell: tuple[int, int] | None, size: tuple[int, int], *, dark: bool
 ) -> bytes:
     """A picture of the tab once its map is drawn."""
     page = browser.new_page(viewport={"width": size[0], "height": size[1]})
     page.goto(url)
     frame = page.frame_locator("iframe")
-    frame.locator('[data-testid="map"][data-state="ready"]').wait_for(timeout=30_000)
+    ready = "canvas:visible" if cell is None else '[data-testid="map"][data-state="ready"]'
+    frame.locator(ready).first.wait_for(timeout=30_000)
     if dark:
         page.evaluate("document.body.classList.add('dark-mode')")
-    canvas = frame.get_by_test_id("map")
+    if cell is not None:
+        _point(frame.get_by_test_id("map"), cell)
+    page.wait_for_timeout(800)  # thumbnails and metrics
+    picture = page.screenshot()
+    page.close()
+    return picture
+
+
+def _point(canvas: Locator, cell: tuple[int, int]) -> None:
     box = canvas.bounding_box()
     queries, keys = (int(canvas.get_attribute(f"data-{n}") or 1) for n in ("queries", "keys"))
     if box is not None:
         x, y = (cell[1] + 0.5) * box["width"] / keys, (cell[0] + 0.5) * box["height"] / queries
         canvas.hover(position={"x": x, "y": y})
-    page.wait_for_timeout(800)  # thumbnails and metrics
-    picture = page.screenshot()
-    page.close()
-    return picture
 
 
 def main() -> None:

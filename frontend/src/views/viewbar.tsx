@@ -21,15 +21,9 @@ const SCALE_NAMES: Readonly<Record<Scale, string>> = {
   log: 'Log',
   row: 'Per row',
 };
-/** Fixed: the same for all steps and heads. */
-const RANGES: Readonly<Record<Scale, string>> = {
-  linear: '0–1 fixed',
-  log: '.001–1 fixed',
-  row: '0–row maximum',
-};
 const SCALE_DETAILS: Readonly<Record<Scale, string>> = {
-  linear: '0 to 1',
-  log: '0.001 to 1',
+  linear: '0 to 1, at all steps',
+  log: '0.001 to 1, at all steps',
   row: 'to the row’s maximum',
 };
 
@@ -112,9 +106,7 @@ export function ScalePicker(): JSX.Element {
       value={scale.value}
       options={SCALES.map((s) => ({ value: s, label: SCALE_NAMES[s], detail: SCALE_DETAILS[s] }))}
       onPick={(value) => (scale.value = value as Scale)}
-    >
-      {SCALE_NAMES[scale.value]} <span class="picker-range">{RANGES[scale.value]}</span>
-    </Picker>
+    />
   );
 }
 
