@@ -24,6 +24,9 @@ PICTURES = (
     ("events-diagonal", "seq2seq-healthy", "diagonality"),
     ("events-induction", "induction", "induction"),
     ("events-sink", "language-model-of-backward-copies-healthy", "sink_mass"),
+    ("events-collapse", "language-model-learning-rate-x100", "entropy"),
+    ("events-lost", "seq2seq-diagonal-destroyed", "diagonality"),
+    ("events-dead", "seq2seq-one-head-made-of-zeros", "change"),
     ("events-uniform", "seq2seq-every-place-counts-alike", "entropy"),
 )
 

@@ -38,7 +38,7 @@ def write_log(name: str, log_dir: Path, seed: int = SEED) -> Path:
     """
     task = TRAININGS[name]
     target = log_dir / directory(name)
-    with AttentionWriter(target, scalars=("entropy",)) as writer:
+    with AttentionWriter(target, precision="auto", scalars=("entropy",)) as writer:
         for step, _, inputs, maps in run(task, 1, seed=seed):
             inputs_text = inputs[0].astype(str).tolist()
             tokens = inputs_text if task.inputs_as_tokens else None
