@@ -40,6 +40,8 @@ test('a label goes to the left where there is no room at the right, else it is l
   expect(marks[1]?.left).toBeLessThan(1000 - 50);
   const crowded = placeMarks(at(100, 120, 140), axis, label);
   expect(crowded.map((mark) => mark.labelled)).toEqual([true, false, true]);
+  const atTheEdge = placeMarks(at(0, 30), axis, label);
+  expect(atTheEdge.map((mark) => mark.labelled)).toEqual([false, true]);
 });
 
 test('labels never overlap', () => {

@@ -36,7 +36,7 @@ export function placeMarks(
     if (group && x - group.x < TOGETHER) group.events.push(event);
     else groups.push({ x, events: [event] });
   }
-  let taken = -Infinity;
+  let taken = -GAP; // nothing stands beyond the axis
   return groups.map((group, i) => {
     const label = labelOf(group.events);
     const width = MARK_ICON + GAP + label.length * CHARACTER;
