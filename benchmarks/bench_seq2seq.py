@@ -29,7 +29,7 @@ ENVIRONMENT = HERE.parent / ".venv-addons"
 PACKAGES = ("tensorflow-cpu==2.14.1", "tensorflow-addons==0.23.0", "numpy<2", "keras<3")
 PEER = "TensorFlow Addons 0.23, TensorFlow 2.14"
 MECHANISMS = ("Luong", "monotonic")
-ROUNDS = {20: 15, 200: 5}
+ROUNDS = {20: 40, 200: 11}
 
 Key = tuple[str, int, bool]  # mechanism, T, whether with history
 
