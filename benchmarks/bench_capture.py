@@ -164,7 +164,7 @@ def _overhead() -> Iterator[Figure]:
         for work in works:  # traces, also those of `fit` itself
             work()
         before = calls
-        plain, *recorded = alternate(works, 3, clock=wall_milliseconds)
+        plain, *recorded = alternate(works, 7, clock=wall_milliseconds)
     for every, milliseconds in zip(EVERY, recorded, strict=True):
         yield compare(
             f"{STEPS} training steps with a capture every {every} steps, at the start and the end",
