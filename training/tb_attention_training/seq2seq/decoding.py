@@ -209,7 +209,7 @@ def dynamic_decode(
                 lambda old, new: _where_rows(finished, old, new), state, next_state
             )
         carry = (next_finished, next_inputs, next_state, next_lengths)
-        return carry, (outputs, tuple(history_rows), finished)
+        return carry, (outputs, tuple(history_rows), finished if impute_finished else ())
 
     carry = (finished, inputs, open_histories(state), lengths)
     with decoder.prepare(inputs, state):
