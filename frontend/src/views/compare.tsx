@@ -15,7 +15,7 @@ import { useDpr, usePalette, useSize } from './hooks';
 import { Crosshair, moveCrosshair } from './mapcanvas';
 import { createMapModel, labelAt, type MapModel } from './mapmodel';
 import { Pins } from './pins';
-import { style } from './style';
+import { overMap, style } from './style';
 import { SaidLine } from './viewbar';
 
 const MOVES = 6;
@@ -254,12 +254,7 @@ function Panel(
           role="application"
           aria-roledescription="attention map"
           aria-label={`${props.label}${said && `, weight ${said}`}. The arrow keys move the crosshair.`}
-          style={style({
-            left: layout.left,
-            top: layout.top,
-            width: layout.width,
-            height: layout.height,
-          })}
+          style={overMap(layout)}
           data-testid={props.id}
           data-state={props.state}
           data-step={props.step ?? ''}

@@ -4,7 +4,7 @@ import { failureLabel, failureSentence } from '../state/failures';
 import { useStore } from '../state/store';
 import { Icon } from './icons';
 import type { MapModel } from './mapmodel';
-import { style } from './style';
+import { overMap, style } from './style';
 import { reveal } from './zoom';
 
 /** Failures of the alignment on the map: a dashed outline with a word. */
@@ -16,17 +16,7 @@ export function FailureOutlines({ model }: { model: MapModel }): JSX.Element | n
   const { cell } = store.cursor;
   const here = cell.value;
   return (
-    <div
-      class="failures"
-      data-testid="failures"
-      style={style({
-        left: layout.left,
-        top: layout.top,
-        width: layout.width,
-        height: layout.height,
-      })}
-      aria-hidden="true"
-    >
+    <div class="failures" data-testid="failures" style={overMap(layout)} aria-hidden="true">
       {placeFailures(failures, layout, failureLabel).map((box) => {
         const { failure } = box;
         const inside =

@@ -9,7 +9,7 @@ import { useStore, type Store } from '../state/store';
 import { useGestures } from './gestures';
 import { useDpr, usePalette } from './hooks';
 import { labelAt, type MapModel } from './mapmodel';
-import { style } from './style';
+import { overMap, style } from './style';
 import { reveal } from './zoom';
 
 /** The cells themselves, and pointing at them with the pointer or the arrow keys. */
@@ -58,12 +58,7 @@ export function MapCanvas({ model }: { model: MapModel }): JSX.Element | null {
       role="application"
       aria-roledescription="attention map"
       aria-label={`Attention map${aggregate ? `, ${aggregate.name}` : ''}, ${region.queries} queries by ${region.keys} keys. The arrow keys move the crosshair.`}
-      style={style({
-        left: layout.left,
-        top: layout.top,
-        width: layout.width,
-        height: layout.height,
-      })}
+      style={overMap(layout)}
       data-testid="map"
       data-state={status}
       data-run={run?.name}
@@ -147,16 +142,7 @@ export function Crosshair(props: {
   const columnShown = showsKey(layout, cell.key);
   const shown = rowShown && columnShown;
   return (
-    <div
-      class="crosshair"
-      style={style({
-        left: layout.left,
-        top: layout.top,
-        width: layout.width,
-        height: layout.height,
-      })}
-      aria-hidden="true"
-    >
+    <div class="crosshair" style={overMap(layout)} aria-hidden="true">
       {rowShown && (
         <i class={`cross-row ${small}`} style={style({ top: y, height: layout.cellHeight })} />
       )}

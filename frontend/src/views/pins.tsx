@@ -3,7 +3,7 @@ import { columnX, rowY, showsKey, showsQuery } from '../render/layout';
 import { useStore } from '../state/store';
 import { Icon } from './icons';
 import { labelAt, type MapModel } from './mapmodel';
-import { style } from './style';
+import { overMap, style } from './style';
 
 /** The pinned row and column of a map, framed wherever the crosshair goes. */
 export function Pins({ model }: { model: MapModel }): JSX.Element | null {
@@ -11,16 +11,7 @@ export function Pins({ model }: { model: MapModel }): JSX.Element | null {
   const layout = model.layout.value;
   if (!layout) return null;
   return (
-    <div
-      class="crosshair"
-      style={style({
-        left: layout.left,
-        top: layout.top,
-        width: layout.width,
-        height: layout.height,
-      })}
-      aria-hidden="true"
-    >
+    <div class="crosshair" style={overMap(layout)} aria-hidden="true">
       {links.pinned.value.map(({ side, index }) =>
         side === 'query'
           ? showsQuery(layout, index) && (
