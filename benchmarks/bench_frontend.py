@@ -48,7 +48,8 @@ _LIBRARIES = {"require.min.js": "requirejs", "d3.min.js": "d3", "jquery.min.js":
 _OVERVIEW = """
 (() => {
   const look = () => {
-    const drawn = document.querySelectorAll('.heads-cell canvas').length;
+    const canvases = [...document.querySelectorAll('.heads-drawn canvas')];
+    const drawn = canvases.reduce((sum, one) => sum + Number(one.dataset.drawn), 0);
     const map = document.querySelector('[data-testid="map"][data-state="ready"]');
     if (map && window.__map === undefined) window.__map = performance.now();
     if (drawn >= %d && window.__overview === undefined) window.__overview = performance.now();

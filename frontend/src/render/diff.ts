@@ -2,7 +2,7 @@ import type { AttentionMap } from '../api/model';
 import { weightAt } from '../api/weights';
 import type { Region } from '../state/cursor';
 import type { Scale } from '../state/url';
-import type { MapLayout } from './layout';
+import { pixelOf, pixelsFor, type MapLayout } from './layout';
 import { drawCells } from './map';
 import { packRgb, parseColor, type Palette } from './palette';
 import { MASKED, openKeys, type Pooled } from './pool';
@@ -62,8 +62,9 @@ function diffEntries(
   scale: Scale,
   part: Part,
 ): Pooled {
-  const columns = Math.ceil(part.keys / poolKeys);
-  const rows = Math.ceil(part.queries / poolQueries);
+  const columns = pixelsFor(part.keys, poolKeys);
+  const rows = pixelsFor(part.queries, poolQueries);
+  const columnOf = Int32Array.from({ length: part.keys }, (_, i) => pixelOf(i, poolKeys));
   const entries = new Int16Array(rows * columns).fill(MASKED);
   const sizes = new Float32Array(rows * columns).fill(-1);
   const row = rowReader(a, b, region.keys);
@@ -71,13 +72,13 @@ function diffEntries(
     const differences = row(query);
     const most = scale === 'row' ? largest(differences) : 1;
     const open = Math.max(openKeys(a, query, region.keys), openKeys(b, query, region.keys));
-    const offset = Math.floor((query - part.firstQuery) / poolQueries) * columns;
+    const offset = pixelOf(query - part.firstQuery, poolQueries) * columns;
     for (let i = 0; i < part.keys; i++) {
       const key = part.firstKey + i;
       const difference = differences[key] as number;
       // Where neither side may have weight and neither has, the mask shows through.
       if (difference === 0 && (key >= open || a.hidden?.[key] === 1)) continue;
-      const at = offset + (poolKeys === 1 ? i : Math.floor(i / poolKeys));
+      const at = offset + (columnOf[i] as number);
       const size = Math.abs(difference);
       const finite = size < Infinity;
       if (finite && size <= (sizes[at] as number)) continue;
@@ -132,8 +133,8 @@ export function diffPixels(
   palette: Palette,
 ): ImageData {
   const { poolQueries, poolKeys, firstQuery, firstKey } = layout;
-  const columns = Math.ceil(layout.visibleKeys / poolKeys);
-  const rows = Math.ceil(layout.visibleQueries / poolQueries);
+  const columns = pixelsFor(layout.visibleKeys, poolKeys);
+  const rows = pixelsFor(layout.visibleQueries, poolQueries);
   const image = new ImageData(columns, rows);
   const pixels = new Uint32Array(image.data.buffer);
   const bad = packRgb(parseColor(palette.bad));
@@ -146,8 +147,8 @@ export function diffPixels(
         queries: layout.visibleQueries,
         keys: layout.visibleKeys,
       });
-  const left = isPooled ? Math.floor(firstKey / poolKeys) : 0;
-  const top = isPooled ? Math.floor(firstQuery / poolQueries) : 0;
+  const left = isPooled ? pixelOf(firstKey, poolKeys) : 0;
+  const top = isPooled ? pixelOf(firstQuery, poolQueries) : 0;
   for (let row = 0; row < rows; row++) {
     const from = (top + row) * stride + left;
     for (let column = 0; column < columns; column++) {

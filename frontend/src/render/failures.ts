@@ -1,5 +1,5 @@
 import type { FailureInfo } from '../api/model';
-import type { MapLayout } from './layout';
+import { pixelOf, type MapLayout } from './layout';
 
 /** A failure's outline on the map, in CSS pixels from the map's corner, and where its words go. */
 export interface FailureBox {
@@ -63,8 +63,8 @@ export function placeFailures(
 
 /** The part in sight; whole cells of the drawn map, where it is pooled. */
 function outline(failure: FailureInfo, layout: MapLayout): Rectangle | null {
-  const column = (key: number) => Math.floor((key - layout.firstKey) / layout.poolKeys);
-  const row = (query: number) => Math.floor((query - layout.firstQuery) / layout.poolQueries);
+  const column = (key: number) => pixelOf(key - layout.firstKey, layout.poolKeys);
+  const row = (query: number) => pixelOf(query - layout.firstQuery, layout.poolQueries);
   const clamp = (value: number, most: number) => Math.max(0, Math.min(most, value));
   const left = clamp(column(failure.firstKey) * layout.cellWidth, layout.width);
   const right = clamp((column(failure.endKey - 1) + 1) * layout.cellWidth, layout.width);

@@ -16,6 +16,22 @@ test.each([
 test('far below that, one every 64 pixels', () => {
   expect(labelInterval(1, true, 64)).toBe(64);
   expect(labelInterval(0.125, true, 64)).toBe(512);
+  // Round positions, whatever the pixels.
+  expect(labelInterval(0.88, true, 64)).toBe(128);
+  expect(labelInterval(0.88, true, 32)).toBe(64);
+});
+
+test('at the right edge only the crosshair has a label, and room for it on its left', () => {
+  const whole = layout(4096);
+  const free = (current: number | null) =>
+    columnLabels(whole, 4096, current)
+      .filter((label) => !label.current)
+      .map((label) => label.at);
+  expect(Math.max(...free(null))).toBeLessThanOrEqual(whole.width - 60);
+  const labels = columnLabels(whole, 4096, 4090);
+  const at = labels.find((label) => label.current)?.at ?? 0;
+  expect(at).toBeGreaterThan(whole.width - 2);
+  expect(Math.max(...free(4090))).toBeLessThanOrEqual(at - 128);
 });
 
 function layout(n: number) {

@@ -5,6 +5,8 @@ const LEAST = 12;
 const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
 const SPARSE_COLUMNS = 64;
 const SPARSE_ROWS = 32;
+/** What a sparse label needs to its right; nearer to the edge it is on the left of its line. */
+const SPARSE_WIDTH = 60;
 
 export interface AxisLabel {
   readonly index: number;
@@ -17,7 +19,8 @@ export interface AxisLabel {
 
 /** Every how manieth token gets a label when one token takes `pitch` pixels. */
 export function labelInterval(pitch: number, sparse: boolean, sparseDistance: number): number {
-  if (sparse) return Math.max(1, Math.round(sparseDistance / pitch));
+  // Positions that are powers of two, as lengths of sequences are.
+  if (sparse) return 2 ** Math.max(0, Math.ceil(Math.log2(sparseDistance / pitch) - 1e-9));
   return STEPS.find((n) => n * pitch >= LEAST) ?? Math.ceil(LEAST / pitch);
 }
 
@@ -64,7 +67,7 @@ export function columnLabels(
   const interval = labelInterval(layout.cellWidth / layout.poolKeys, sparse, SPARSE_COLUMNS);
   const clearance = interval === 1 ? 0 : sparse ? SPARSE_COLUMNS : LEAST;
   const { firstKey, visibleKeys } = layout;
-  return axis(
+  const labels = axis(
     firstKey,
     Math.min(keys, firstKey + visibleKeys),
     current !== null && showsKey(layout, current) ? current : null,
@@ -73,6 +76,20 @@ export function columnLabels(
     clearance,
     (i) => columnX(layout, i) + layout.cellWidth / 2,
   );
+  if (!sparse) return labels;
+  const isFlipped = (label: AxisLabel) => flips(layout, label.at);
+  const kept = labels.filter((label) => label.current || label.pinned).filter(isFlipped);
+  return labels.filter(
+    (label) =>
+      label.current ||
+      label.pinned ||
+      (!isFlipped(label) && kept.every(({ at }) => at - label.at >= 2 * SPARSE_COLUMNS)),
+  );
+}
+
+/** Whether a sparse label has no room at the right of its line. */
+export function flips(layout: MapLayout, at: number): boolean {
+  return at > layout.width - SPARSE_WIDTH;
 }
 
 export function rowLabels(

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { cellAt, layoutMap, type LayoutInput } from './layout';
+import { cellAt, layoutMap, pixelOf, pixelsFor, tokenOf, type LayoutInput } from './layout';
 
 const pane: LayoutInput = {
   width: 896,
@@ -43,7 +43,36 @@ test('512 tokens are one pixel each when there is room, without pooling', () => 
 test('4096 tokens are pooled, all of them', () => {
   const layout = layoutMap({ ...pane, queries: 4096, keys: 4096 });
   expect(layout.poolKeys).toBeGreaterThan(1);
-  expect((layout.width / layout.cellWidth) * layout.poolKeys).toBeGreaterThanOrEqual(4096);
+  expect((layout.width / layout.cellWidth) * layout.poolKeys).toBeGreaterThanOrEqual(4096 - 1e-6);
+});
+
+test('a map that is a little too large takes all the room there is, not half of it', () => {
+  for (const [height, dpr] of [
+    [480, 1],
+    [270, 2],
+  ] as const) {
+    const layout = layoutMap({ ...pane, width: 660, height, dpr, queries: 512, keys: 512 });
+    expect(layout.height).toBeGreaterThan(height - 60);
+    expect(layout.poolKeys).toBe(512 / (layout.width * dpr));
+    expect(layout.poolQueries).toBe(layout.poolKeys);
+  }
+});
+
+test.each([
+  [512, 450],
+  [4096, 449],
+  [600, 599],
+  [1021, 7],
+  [12, 4],
+])('of %i tokens in %i pixels each has one, and each pixel its tokens', (count, pixels) => {
+  const pool = count / pixels;
+  expect(pixelsFor(count, pool)).toBe(pixels);
+  for (let token = 0; token < count; token++) {
+    const pixel = pixelOf(token, pool);
+    expect(pixel).toBe(Math.floor((token * pixels) / count));
+    expect(tokenOf(pixel, pool)).toBeLessThanOrEqual(token);
+    expect(tokenOf(pixel + 1, pool)).toBeGreaterThan(token);
+  }
 });
 
 test('long key labels are turned rather than cells made huge', () => {

@@ -27,7 +27,10 @@ export interface MapLayout {
   /** CSS pixels of a cell; a whole number of device pixels. */
   readonly cellWidth: number;
   readonly cellHeight: number;
-  /** Tokens per cell, 1 unless the map is larger than the room for it. */
+  /**
+   * Tokens per cell, 1 unless the map is larger than the room for it. Not a whole number where that
+   * fills the room: each pixel then stands for as many tokens or for one less.
+   */
   readonly poolQueries: number;
   readonly poolKeys: number;
   readonly left: number;
@@ -51,6 +54,8 @@ export interface MapLayout {
 const CHARACTER = 7.25; // of the 12 px monospaced token font
 const PAD = 16;
 const GAP = 12;
+/** Below a pooled map, for the words about it. */
+const NOTE = 24;
 /** In a lower pane the profiles would take most of the room from the map. */
 const PROFILES_FROM = 220;
 
@@ -87,12 +92,30 @@ interface Fit {
   readonly pool: number;
 }
 
+// Quotients of counts are near whole numbers or far from them, compared with this.
+const ROUNDING = 1e-9;
+
+/** The pixel, from the first one, that stands for a token, with `pool` tokens per pixel. */
+export function pixelOf(token: number, pool: number): number {
+  return Math.floor(token / pool + ROUNDING);
+}
+
+/** The first token that a pixel stands for. */
+export function tokenOf(pixel: number, pool: number): number {
+  return Math.ceil(pixel * pool - ROUNDING);
+}
+
+/** How many pixels stand for so many tokens. */
+export function pixelsFor(count: number, pool: number): number {
+  return Math.ceil(count / pool - ROUNDING);
+}
+
 /** The largest whole number of device pixels per cell, or how many tokens share one pixel. */
 function fit(room: number, count: number, dpr: number): Fit {
   const pixels = Math.max(1, Math.floor(room * dpr));
   const cell = Math.floor(pixels / count);
   if (cell >= 1) return { cell: Math.min(cell, Math.floor(MAX_CELL * dpr)) / dpr, pool: 1 };
-  return { cell: 1 / dpr, pool: Math.ceil(count / pixels) };
+  return { cell: 1 / dpr, pool: count / pixels };
 }
 
 export interface Zoom {
@@ -159,12 +182,17 @@ function attempt(
   const left = PAD + rowLabels;
   const right = profiles ? GAP + columnProfile + 24 : PAD;
   const above = (profiles ? PAD + rowProfile + 8 : 4) + mode.columnLabels;
-  const below = profiles ? GAP : 8;
+  let below = profiles ? GAP : 8;
   const roomWidth = Math.max(40, input.width - left - right);
-  const roomHeight = Math.max(40, input.height - above - below);
+  const roomFor = (under: number) => Math.max(40, input.height - above - under);
 
   const horizontal = fit(roomWidth, input.keys, dpr);
-  const vertical = fit(roomHeight, input.queries, dpr);
+  let vertical = fit(roomFor(below), input.queries, dpr);
+  if (Math.max(horizontal.pool, vertical.pool) > 1) {
+    below = NOTE;
+    vertical = fit(roomFor(below), input.queries, dpr);
+  }
+  const roomHeight = roomFor(below);
   const pool = Math.max(horizontal.pool, vertical.pool);
   let cellWidth = pool > 1 ? 1 / dpr : Math.min(horizontal.cell, vertical.cell);
   let cellHeight = cellWidth;
@@ -193,8 +221,8 @@ function attempt(
     [across, cellWidth, poolKeys] = [x, x.cell, x.pool];
     [down, cellHeight, poolQueries] = [y, y.cell, y.pool];
   }
-  const width = Math.ceil(across.visible / poolKeys) * cellWidth;
-  const height = Math.ceil(down.visible / poolQueries) * cellHeight;
+  const width = pixelsFor(across.visible, poolKeys) * cellWidth;
+  const height = pixelsFor(down.visible, poolQueries) * cellHeight;
   const snap = (value: number) => Math.round(value * dpr) / dpr;
   const blockWidth = left + width + right;
   return {
@@ -253,18 +281,21 @@ export function cellAt(
   if (x < 0 || y < 0 || x >= layout.width || y >= layout.height) return null;
   const { firstQuery, firstKey, poolQueries, poolKeys } = layout;
   return {
-    query: Math.min(queries - 1, firstQuery + Math.floor(y / layout.cellHeight) * poolQueries),
-    key: Math.min(keys - 1, firstKey + Math.floor(x / layout.cellWidth) * poolKeys),
+    query: Math.min(
+      queries - 1,
+      firstQuery + tokenOf(Math.floor(y / layout.cellHeight), poolQueries),
+    ),
+    key: Math.min(keys - 1, firstKey + tokenOf(Math.floor(x / layout.cellWidth), poolKeys)),
   };
 }
 
 /** Left edge of a key's column, or top edge of a query's row, in CSS pixels from the corner. */
 export function columnX(layout: MapLayout, key: number): number {
-  return Math.floor((key - layout.firstKey) / layout.poolKeys) * layout.cellWidth;
+  return pixelOf(key - layout.firstKey, layout.poolKeys) * layout.cellWidth;
 }
 
 export function rowY(layout: MapLayout, query: number): number {
-  return Math.floor((query - layout.firstQuery) / layout.poolQueries) * layout.cellHeight;
+  return pixelOf(query - layout.firstQuery, layout.poolQueries) * layout.cellHeight;
 }
 
 export function showsKey(layout: MapLayout, key: number): boolean {

@@ -1,10 +1,11 @@
 import type { AttentionMap, Tiles } from '../api/model';
 import type { Region } from '../state/cursor';
 import type { Scale } from '../state/url';
-import { GRID_FROM, HATCH_FROM, type MapLayout } from './layout';
+import { GRID_FROM, HATCH_FROM, pixelOf, pixelsFor, type MapLayout } from './layout';
 import { packRgb, parseColor, type Palette } from './palette';
-import { lookupFor, openKeys, pooledEntries } from './pool';
+import { openKeys, pooledEntries } from './pool';
 import { codeLookup, colorIndex, NOT_FINITE, OUT_OF_RANGE, rowMaximum } from './scale';
+import { tilePixels } from './tiles';
 
 /** 256 colours of the ramp, then those of what is not a weight. */
 function pixelTable(palette: Palette): Uint32Array {
@@ -27,15 +28,15 @@ export function cellPixels(
   palette: Palette,
 ): ImageData {
   const { poolQueries, poolKeys, firstQuery, firstKey } = layout;
-  const columns = Math.ceil(layout.visibleKeys / poolKeys);
-  const rows = Math.ceil(layout.visibleQueries / poolQueries);
+  const columns = pixelsFor(layout.visibleKeys, poolKeys);
+  const rows = pixelsFor(layout.visibleQueries, poolQueries);
   const image = new ImageData(columns, rows);
   const pixels = new Uint32Array(image.data.buffer);
   const table = pixelTable(palette);
   if (poolQueries > 1 || poolKeys > 1) {
     const pooled = pooledEntries(map, region, poolQueries, poolKeys, scale);
-    const left = Math.floor(firstKey / poolKeys);
-    const top = Math.floor(firstQuery / poolQueries);
+    const left = pixelOf(firstKey, poolKeys);
+    const top = pixelOf(firstQuery, poolQueries);
     for (let row = 0; row < rows; row++) {
       const from = (top + row) * pooled.columns + left;
       for (let column = 0; column < columns; column++) {
@@ -176,39 +177,6 @@ export function drawCells(
     context.fillRect(x - line, 0, line, height);
   for (let y = cellHeight; y < height - 0.5; y += cellHeight)
     context.fillRect(0, y - line, width, line);
-}
-
-/** One pixel per cell of a thumbnail. */
-export function tilePixels(tiles: Tiles, head: number, scale: Scale, palette: Palette): ImageData {
-  const { rows, columns } = tiles;
-  const image = new ImageData(Math.max(1, columns), Math.max(1, rows));
-  if (!tiles.table || rows * columns === 0) return image;
-  const pixels = new Uint32Array(image.data.buffer);
-  const mask = packRgb(parseColor(palette.mask));
-  // The same for all tiles; per row it is made for each row below.
-  const lookup = lookupFor(tiles.table.values, scale === 'row' ? 'linear' : scale, 1);
-  const start = head * rows * columns;
-  for (let row = 0; row < rows; row++) {
-    const lastQuery = Math.floor(((row + 1) * tiles.queryLength) / rows) - 1;
-    let ofRow = lookup;
-    if (scale === 'row') {
-      const most = rowMaximum(
-        { kind: 'codes', codes: tiles.codes, table: tiles.table },
-        start + row * columns,
-        columns,
-      );
-      ofRow = codeLookup(scale, tiles.table.values, most);
-    }
-    for (let column = 0; column < columns; column++) {
-      const code = tiles.codes[start + row * columns + column] as number;
-      const firstKey = Math.floor((column * tiles.keyLength) / columns);
-      pixels[row * columns + column] =
-        code === 0 && tiles.causal && firstKey > lastQuery
-          ? mask
-          : (palette.ramp[ofRow[code] as number] as number);
-    }
-  }
-  return image;
 }
 
 /** A thumbnail enlarged to the size of the map it stands for. */

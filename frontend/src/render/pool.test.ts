@@ -26,24 +26,22 @@ const floats: AttentionMap = {
 };
 
 /** Each pixel by itself: the largest entry of its cells, none where all of them are masked. */
-function slow(poolQueries: number, poolKeys: number): number[] {
-  const entries: number[] = [];
-  for (let top = 0; top < queries; top += poolQueries) {
-    for (let left = 0; left < keys; left += poolKeys) {
-      let entry = MASKED;
-      for (let q = top; q < Math.min(queries, top + poolQueries); q++) {
-        for (let k = left; k < Math.min(keys, left + poolKeys); k++) {
-          const code = codes[q * keys + k] ?? 0;
-          const open = q < 6 && k < 9 && k <= q;
-          if (code === 0 && !open) continue;
-          entry = Math.max(entry, colorIndex('linear', table.values[code] ?? NaN, 1));
-        }
-      }
-      entries.push(entry);
+function slow(rows: number, columns: number, rowOf: Place, columnOf: Place): number[] {
+  const entries = Array<number>(rows * columns).fill(MASKED);
+  for (let q = 0; q < queries; q++) {
+    for (let k = 0; k < keys; k++) {
+      const code = codes[q * keys + k] ?? 0;
+      const open = q < 6 && k < 9 && k <= q;
+      if (code === 0 && !open) continue;
+      const at = rowOf(q) * columns + columnOf(k);
+      const entry = colorIndex('linear', table.values[code] ?? NaN, 1);
+      entries[at] = Math.max(entries[at] ?? MASKED, entry);
     }
   }
   return entries;
 }
+
+type Place = (token: number) => number;
 
 test.each([
   [2, 2],
@@ -51,15 +49,35 @@ test.each([
   [1, 5],
   [7, 11],
 ])('pooled by %i × %i as every pixel by itself', (poolQueries, poolKeys) => {
+  const [rows, columns] = [Math.ceil(queries / poolQueries), Math.ceil(keys / poolKeys)];
+  const expected = slow(
+    rows,
+    columns,
+    (q) => Math.floor(q / poolQueries),
+    (k) => Math.floor(k / poolKeys),
+  );
   for (const map of [coded, floats]) {
-    const { entries, columns } = pooledEntries(
-      map,
-      { queries, keys },
-      poolQueries,
-      poolKeys,
-      'linear',
-    );
-    expect(columns).toBe(Math.ceil(keys / poolKeys));
-    expect([...entries]).toEqual(slow(poolQueries, poolKeys));
+    const pooled = pooledEntries(map, { queries, keys }, poolQueries, poolKeys, 'linear');
+    expect(pooled.columns).toBe(columns);
+    expect([...pooled.entries]).toEqual(expected);
+  }
+});
+
+test.each([
+  [5, 7],
+  [3, 10],
+  [6, 2],
+])('into %i × %i pixels, however many tokens these are', (rows, columns) => {
+  const expected = slow(
+    rows,
+    columns,
+    (q) => Math.floor((q * rows) / queries),
+    (k) => Math.floor((k * columns) / keys),
+  );
+  for (const map of [coded, floats]) {
+    const pool = [queries / rows, keys / columns] as const;
+    const pooled = pooledEntries(map, { queries, keys }, ...pool, 'linear');
+    expect(pooled.columns).toBe(columns);
+    expect([...pooled.entries]).toEqual(expected);
   }
 });

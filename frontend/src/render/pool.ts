@@ -5,6 +5,7 @@
 import type { AttentionMap } from '../api/model';
 import type { Region } from '../state/cursor';
 import type { Scale } from '../state/url';
+import { pixelOf, pixelsFor, tokenOf } from './layout';
 import { codeLookup, colorIndex, rowMaximum } from './scale';
 
 /** Where no weight is possible and there is none. */
@@ -36,12 +37,15 @@ export function pooledEntries(
   const key = [region.queries, region.keys, poolQueries, poolKeys, scale].join();
   const before = known.get(map);
   if (before?.key === key) return before.pooled;
-  const columns = Math.ceil(region.keys / poolKeys);
-  const rows = Math.ceil(region.queries / poolQueries);
+  const columns = pixelsFor(region.keys, poolKeys);
+  const rows = pixelsFor(region.queries, poolQueries);
+  const ends = Int32Array.from({ length: columns }, (_, column) =>
+    Math.min(region.keys, tokenOf(column + 1, poolKeys)),
+  );
   const pooled = { columns, entries: new Int16Array(rows * columns).fill(MASKED) };
   for (let query = 0; query < region.queries; query++) {
-    const row = Math.floor(query / poolQueries) * columns;
-    poolRow(map, region, query, poolKeys, scale, pooled.entries.subarray(row, row + columns));
+    const row = pixelOf(query, poolQueries) * columns;
+    poolRow(map, region, query, ends, scale, pooled.entries.subarray(row, row + columns));
   }
   known.set(map, { key, pooled });
   return pooled;
@@ -51,7 +55,8 @@ function poolRow(
   map: AttentionMap,
   region: Region,
   query: number,
-  poolKeys: number,
+  /** For each pixel the end of its keys. */
+  ends: Int32Array,
   scale: Scale,
   into: Int16Array,
 ): void {
@@ -59,24 +64,31 @@ function poolRow(
   const start = query * map.keys;
   const open = openKeys(map, query, region.keys);
   const most = scale === 'row' ? rowMaximum(weights, start, region.keys) : 1;
-  const lookup = weights.kind === 'codes' ? lookupFor(weights.table.values, scale, most) : null;
-  for (let column = 0, from = 0; column < into.length; column++, from += poolKeys) {
-    const end = Math.min(region.keys, from + poolKeys);
-    let entry = into[column] as number;
-    if (weights.kind === 'codes') {
+  if (weights.kind === 'codes') {
+    const { codes } = weights;
+    const lookup = lookupFor(weights.table.values, scale, most);
+    for (let column = 0, key = 0; column < into.length; column++) {
+      const from = key;
+      const end = ends[column] as number;
       // Codes ascend with the weight: one look at the table per pixel.
       let code = 0;
-      for (let key = from; key < end; key++) {
-        const one = weights.codes[start + key] as number;
+      for (; key < end; key++) {
+        const one = codes[start + key] as number;
         if (one > code) code = one;
       }
-      if (code > 0 || from < open) entry = Math.max(entry, lookup?.[code] ?? 0);
-    } else {
-      for (let key = from; key < end; key++) {
-        const value = weights.values[start + key] as number;
-        if (value === 0 && (key >= open || map.hidden?.[key] === 1)) continue;
-        entry = Math.max(entry, colorIndex(scale, value, most));
-      }
+      if (code === 0 && from >= open) continue;
+      const entry = lookup[code] as number;
+      if (entry > (into[column] as number)) into[column] = entry;
+    }
+    return;
+  }
+  for (let column = 0, key = 0; column < into.length; column++) {
+    const end = ends[column] as number;
+    let entry = into[column] as number;
+    for (; key < end; key++) {
+      const value = weights.values[start + key] as number;
+      if (value === 0 && (key >= open || map.hidden?.[key] === 1)) continue;
+      entry = Math.max(entry, colorIndex(scale, value, most));
     }
     into[column] = entry;
   }

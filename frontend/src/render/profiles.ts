@@ -2,7 +2,7 @@ import type { AttentionMap } from '../api/model';
 import { weightAt, type Weights } from '../api/weights';
 import type { Cell } from '../state/url';
 import type { Region } from '../state/cursor';
-import { columnX, rowY, type MapLayout } from './layout';
+import { columnX, pixelsFor, rowY, tokenOf, type MapLayout } from './layout';
 import { prepare } from './map';
 import type { Palette } from './palette';
 
@@ -42,12 +42,20 @@ function clamp(weight: number): number {
   return Number.isFinite(weight) ? Math.max(0, Math.min(1, weight)) : 0;
 }
 
-/** The largest of `count` values from `first` on: what a pooled bar shows. */
-function most(first: number, count: number, limit: number, value: (i: number) => number): number {
-  let result = 0;
-  for (let i = first; i < Math.min(limit, first + count); i++)
-    result = Math.max(result, clamp(value(i)));
-  return result;
+/** For each pixel its first token, and the largest value of its tokens: what a pooled bar shows. */
+function* bars(
+  first: number,
+  visible: number,
+  pool: number,
+  value: (token: number) => number,
+): Generator<{ token: number; most: number }> {
+  for (let pixel = 0; pixel < pixelsFor(visible, pool); pixel++) {
+    const token = first + tokenOf(pixel, pool);
+    const end = first + Math.min(visible, tokenOf(pixel + 1, pool));
+    let most = 0;
+    for (let i = token; i < end; i++) most = Math.max(most, clamp(value(i)));
+    yield { token, most };
+  }
 }
 
 /** The weights of the crosshair's query above the map, and the mean of all queries as a line. */
@@ -69,13 +77,12 @@ export function drawRowProfile(
   context.fillRect(0, height - 1, layout.width, 1);
   if (!map) return;
   const scale = height - 2;
-  const { cellWidth, poolKeys, firstKey } = layout;
-  const endKey = firstKey + layout.visibleKeys;
+  const { cellWidth, poolKeys, firstKey, visibleKeys } = layout;
   const gap = cellWidth >= 12 ? Math.max(2, Math.round(cellWidth * 0.14)) : cellWidth >= 4 ? 1 : 0;
   if (cell) {
     const start = cell.query * map.keys;
-    for (let key = firstKey; key < endKey; key += poolKeys) {
-      const weight = most(key, poolKeys, region.keys, (k) => weightAt(map.weights, start + k));
+    const weightOf = (key: number) => weightAt(map.weights, start + key);
+    for (const { token: key, most: weight } of bars(firstKey, visibleKeys, poolKeys, weightOf)) {
       if (weight === 0) continue;
       const bar = Math.max(weight > 0.005 ? 1 : 0.5, weight * scale);
       const current = columnX(layout, key) === columnX(layout, cell.key);
@@ -87,9 +94,10 @@ export function drawRowProfile(
   context.strokeStyle = palette.ink3;
   context.lineWidth = 1;
   context.beginPath();
-  for (let key = firstKey; key < endKey; key += poolKeys) {
+  const meanOf = (key: number) => mean[key] as number;
+  for (const { token: key, most } of bars(firstKey, visibleKeys, poolKeys, meanOf)) {
     const x = columnX(layout, key);
-    const y = height - 1.5 - most(key, poolKeys, region.keys, (k) => mean[k] as number) * scale;
+    const y = height - 1.5 - most * scale;
     if (key === firstKey) context.moveTo(x, y);
     else context.lineTo(x, y);
     context.lineTo(x + cellWidth, y);
@@ -101,7 +109,6 @@ export function drawRowProfile(
 export function drawColumnProfile(
   canvas: HTMLCanvasElement,
   map: AttentionMap | null,
-  region: Region,
   layout: MapLayout,
   cell: Cell | null,
   palette: Palette,
@@ -116,18 +123,16 @@ export function drawColumnProfile(
   context.fillRect(width - 1, 0, 1, layout.height);
   if (!map || !cell) return;
   const scale = width - 2;
-  const { cellHeight, poolQueries, firstQuery } = layout;
-  const endQuery = firstQuery + layout.visibleQueries;
+  const { cellHeight, poolQueries, firstQuery, visibleQueries } = layout;
   const gap =
     cellHeight >= 12 ? Math.max(2, Math.round(cellHeight * 0.14)) : cellHeight >= 4 ? 1 : 0;
-  for (let query = firstQuery; query < endQuery; query += poolQueries) {
-    const weight = most(query, poolQueries, region.queries, (q) =>
-      weightAt(map.weights, q * map.keys + cell.key),
-    );
+  const weightOf = (query: number) => weightAt(map.weights, query * map.keys + cell.key);
+  for (const bar of bars(firstQuery, visibleQueries, poolQueries, weightOf)) {
+    const { token: query, most: weight } = bar;
     if (weight === 0) continue;
     const current = rowY(layout, query) === rowY(layout, cell.query);
     context.fillStyle = current ? palette.accent : palette.series;
-    const bar = Math.max(weight > 0.005 ? 1 : 0.5, weight * scale);
-    context.fillRect(1, rowY(layout, query) + gap, bar, cellHeight - 2 * gap);
+    const length = Math.max(weight > 0.005 ? 1 : 0.5, weight * scale);
+    context.fillRect(1, rowY(layout, query) + gap, length, cellHeight - 2 * gap);
   }
 }

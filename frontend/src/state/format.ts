@@ -5,8 +5,11 @@ export function positionOf(index: number, pooled = 1): string {
   return pooled > 1 ? `${index * pooled}–${index * pooled + pooled - 1}` : String(index);
 }
 
+// Made once: `toLocaleString` looks the locale up each time, and steps are written in every frame.
+const THOUSANDS = new Intl.NumberFormat('en-US');
+
 export function formatStep(step: number): string {
-  return step.toLocaleString('en-US');
+  return THOUSANDS.format(step);
 }
 
 /** A weight with four decimals; one that is tiny says so instead of claiming to be zero. */
@@ -54,7 +57,7 @@ export function formatDuration(seconds: number): string {
 }
 
 export function plural(count: number, one: string, many = `${one}s`): string {
-  return `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`;
+  return `${THOUSANDS.format(count)} ${count === 1 ? one : many}`;
 }
 
 /** `max_weight` as a caption: `Max weight`. */

@@ -1,6 +1,6 @@
 import { computed, effect, signal, type ReadonlySignal } from '@preact/signals';
 import { fetchMetrics } from '../api/client';
-import type { LayerInfo, LayerMetrics } from '../api/model';
+import type { LayerInfo, LayerMetrics, RunInfo } from '../api/model';
 import type { Selection } from './selection';
 import { indexAtOrBefore } from './steps';
 
@@ -74,6 +74,19 @@ export function createHeadMetrics(
     ),
     problem,
   };
+}
+
+/** 8 MB of them. */
+const MODEST_VALUES = 2 ** 21;
+const METRICS_EXPECTED = 16;
+
+/** Whether the metrics of all heads are few enough to be fetched before they are asked for. */
+export function isModest(run: RunInfo | null): boolean {
+  const values = (run?.layers ?? []).reduce(
+    (sum, layer) => sum + layer.steps.length * layer.examples.length * layer.heads,
+    0,
+  );
+  return values * METRICS_EXPECTED <= MODEST_VALUES;
 }
 
 function versionOf(layer: LayerInfo): string {

@@ -10,7 +10,8 @@ import { createCursor, type Cursor } from './cursor';
 import { createEvents, neighbour, type Events } from './events';
 import { createExamples } from './examples';
 import { createFailures, type Failures } from './failures';
-import { createHeadMetrics, type HeadMetrics } from './headmetrics';
+import { createHeadList, type HeadList } from './headlist';
+import { createHeadMetrics, isModest, type HeadMetrics } from './headmetrics';
 import type { Host } from './host';
 import { anyLive, looksLive } from './live';
 import { createLinks, type Links } from './links';
@@ -38,6 +39,7 @@ export interface Store {
   readonly metrics: Metrics;
   /** Of all layers, while something shows them. */
   readonly headMetrics: HeadMetrics;
+  readonly heads: HeadList;
   readonly events: Events;
   readonly failures: Failures;
   readonly cursor: Cursor;
@@ -104,7 +106,27 @@ export function createStore(host: Host): Store {
   );
   const compare = createCompare(catalog.catalog, selection, view, masks);
   const links = createLinks(catalog.catalog, selection, view, maps, cursor, masks);
-  const events = createEvents(selection, visible);
+  // What one looks at comes first: the rest would keep the server busy meanwhile.
+  const opened = signal(false);
+  effect(() => {
+    const { status } = maps.state.value;
+    if (status === 'ready' || status === 'error') opened.value = true;
+    if (status === 'none' && selection.run.value !== null) opened.value = true;
+  });
+  const later = computed(() => visible.value && opened.value);
+  const events = createEvents(selection, later);
+  const metrics = createMetrics(selection, view);
+  const headMetrics = createHeadMetrics(
+    selection,
+    computed(
+      () =>
+        later.value &&
+        (view.matrix.value ||
+          view.sort.value !== 'layer' ||
+          view.only.value !== null ||
+          (selection.pane.value === 'heads' && isModest(selection.run.value))),
+    ),
+  );
   const live = computed(() => {
     const layer = selection.layer.value;
     return layer !== null && looksLive(layer, now.value, catalog.grewAt.value);
@@ -181,11 +203,9 @@ export function createStore(host: Host): Store {
     compare,
     links,
     atlases: createAtlases(catalog.catalog, selection, visible),
-    metrics: createMetrics(selection, view),
-    headMetrics: createHeadMetrics(
-      selection,
-      computed(() => visible.value && (view.matrix.value || view.sort.value !== 'layer')),
-    ),
+    metrics,
+    headMetrics,
+    heads: createHeadList(selection, view, metrics, headMetrics),
     events,
     cursor,
     playback,

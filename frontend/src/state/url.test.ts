@@ -27,6 +27,8 @@ const full: ViewState = {
   lens: false,
   failures: false,
   sort: 'change',
+  find: 'cross h1 & “x”',
+  only: 'previous',
   matrix: true,
   pane: 'heads',
   metric: 'max_weight',

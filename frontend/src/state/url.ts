@@ -20,6 +20,10 @@ export type Pane = (typeof PANES)[number];
 export const SORTS = ['layer', 'metric', 'change'] as const;
 export type Sort = (typeof SORTS)[number];
 
+/** What heads do at a step: those of one kind can be picked out. */
+export const HEAD_KINDS = ['sink', 'previous', 'uniform', 'changed'] as const;
+export type HeadKind = (typeof HEAD_KINDS)[number];
+
 export const MODES = ['map', 'links', 'compare'] as const;
 export type Mode = (typeof MODES)[number];
 
@@ -66,6 +70,9 @@ export interface ViewState {
   /** Whether failures of an alignment are drawn on its map. */
   readonly failures: boolean;
   readonly sort: Sort;
+  /** Words that the name of a head has to hold, to be among those listed. */
+  readonly find: string | null;
+  readonly only: HeadKind | null;
   /** Every head over every step, in place of the map. */
   readonly matrix: boolean;
   readonly pane: Pane | null;
@@ -109,6 +116,8 @@ export const DEFAULT_VIEW: ViewState = {
   lens: true,
   failures: true,
   sort: 'layer',
+  find: null,
+  only: null,
   matrix: false,
   pane: null,
   metric: null,
@@ -201,6 +210,8 @@ const FIELDS: { readonly [K in keyof ViewState]: Field<ViewState[K]> } = {
   lens: flag,
   failures: flag,
   sort: oneOf(SORTS),
+  find: text,
+  only: orNull(oneOf(HEAD_KINDS)),
   matrix: flag,
   pane: orNull(oneOf(PANES)),
   metric: text,

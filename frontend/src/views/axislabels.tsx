@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import { columnLabels, rowLabels } from '../render/labels';
+import { columnLabels, flips, rowLabels } from '../render/labels';
 import { useStore } from '../state/store';
 import { isEndToken, tokenTitle } from '../state/tokens';
 import { labelAt, type MapModel } from './mapmodel';
@@ -36,7 +36,7 @@ export function ColumnLabels({ model }: { model: MapModel }): JSX.Element | null
         {labels.map(({ index, at, current, pinned }) => (
           <span
             key={index}
-            class={`label ${current || pinned ? 'here' : ''} ${at > layout.width - 60 ? 'flip' : ''}`}
+            class={`label ${current || pinned ? 'here' : ''} ${flips(layout, at) ? 'flip' : ''}`}
             style={style({ left: at })}
             title={tokenTitle(tokens[index] ?? '')}
           >

@@ -134,7 +134,8 @@ function Filters(): JSX.Element {
 
 export function Chip(props: {
   label: string;
-  count: number;
+  /** Null while it is not known. */
+  count: number | null;
   pressed: boolean;
   press: () => void;
   title?: string;
@@ -148,7 +149,7 @@ export function Chip(props: {
       data-chip={props.label}
       onClick={props.press}
     >
-      {props.label} <span>{props.count.toLocaleString('en')}</span>
+      {props.label} {props.count !== null && <span>{props.count.toLocaleString('en')}</span>}
     </button>
   );
 }

@@ -104,14 +104,13 @@ export function EventLines({ axis }: { axis: TimeAxis }): JSX.Element {
 }
 
 /** In the corner of a head's thumbnail: its latest event up to this step; hollow while to come. */
-export function EventBadge(props: {
-  events: readonly EventInfo[];
-  step: number | null;
-}): JSX.Element | null {
-  const { events, step } = props;
+export function EventBadge({ events }: { events: readonly EventInfo[] }): JSX.Element | null {
+  const store = useStore();
+  const first = events[0];
+  if (!first) return null;
+  const step = store.selection.step.value;
   const past = events.filter((event) => step === null || event.step <= step);
-  const event = past.at(-1) ?? events[0];
-  if (!event) return null;
+  const event = past.at(-1) ?? first;
   return (
     <span class={`event-badge ${past.length > 0 ? '' : 'to-come'}`} data-kind={event.kind}>
       <ToneIcon tone={kindTone(event.kind)} />

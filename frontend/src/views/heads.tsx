@@ -4,7 +4,8 @@ import type { LayerInfo } from '../api/model';
 import { groupLayers, shortNames, type LayerGroup } from '../state/groups';
 import { useStore } from '../state/store';
 import { EventBadge, eventWords } from './eventmarks';
-import { Thumbnail } from './thumbnail';
+import { style } from './style';
+import { isDrawn, Thumbnails } from './thumbnails';
 
 export const THUMB = 32;
 export const THUMB_PITCH = 34;
@@ -14,7 +15,10 @@ export function Heads(): JSX.Element {
   const store = useStore();
   const layers = store.selection.run.value?.layers ?? [];
   const root = useRef<HTMLDivElement>(null);
-  const groups = groupLayers(layers);
+  const { heads } = store;
+  const names = new Set(heads.shown.value.map(({ layer }) => layer));
+  // Layers none of whose heads is looked for are left out; other heads keep their places.
+  const groups = groupLayers(layers.filter((layer) => names.has(layer.name)));
   const order = groups.flatMap((group) => group.layers);
 
   function onKeyDown(event: KeyboardEvent): void {
@@ -27,8 +31,17 @@ export function Heads(): JSX.Element {
     const row = order.findIndex((layer) => layer.name === store.selection.layer.value?.name);
     const layer = order[Math.max(0, Math.min(order.length - 1, row + (by[0] ?? 0)))];
     if (!layer) return;
-    const head = Math.max(0, Math.min(layer.heads - 1, store.selection.head.value + (by[1] ?? 0)));
-    store.selectHead(layer.name, head);
+    const among = Array.from({ length: layer.heads }, (_, head) => head).filter((head) =>
+      heads.isShown(layer.name, head),
+    );
+    const from = store.selection.head.value;
+    const to =
+      by[1] === 0
+        ? nearest(among, from)
+        : by[1] === 1
+          ? among.find((head) => head > from)
+          : among.findLast((head) => head < from);
+    store.selectHead(layer.name, to ?? nearest(among, from) ?? from);
     // The focus goes with the selection.
     requestAnimationFrame(() =>
       root.current?.querySelector<HTMLElement>('[tabindex="0"]')?.focus(),
@@ -49,6 +62,10 @@ export function Heads(): JSX.Element {
       ))}
     </div>
   );
+}
+
+function nearest(among: readonly number[], to: number): number | undefined {
+  return [...among].sort((a, b) => Math.abs(a - to) - Math.abs(b - to))[0];
 }
 
 function Group({ group }: { group: LayerGroup }): JSX.Element {
@@ -77,15 +94,17 @@ function Group({ group }: { group: LayerGroup }): JSX.Element {
 function LayerRow({ layer, short }: { layer: LayerInfo; short: string | null }): JSX.Element {
   const store = useStore();
   const selectedLayer = store.selection.layer.value?.name === layer.name;
-  const tiles = store.atlases.tiles(layer.name, store.selection.example.value);
+  const stop = store.heads.stop.value;
   return (
     <div class={`heads-row ${short ? 'short' : 'named'}`} role="row">
       <span class="heads-name" role="rowheader" title={layer.name}>
         <bdi>{short ?? layer.name}</bdi>
       </span>
       <span class="heads-tiles">
+        <LayerTiles layer={layer} />
         {Array.from({ length: layer.heads }, (_, head) => {
           const selected = selectedLayer && store.selection.head.value === head;
+          const shown = store.heads.isShown(layer.name, head);
           const events = store.events.of(layer.name, head);
           const name = [`${layer.name}, head ${head}`, eventWords(events)]
             .filter(Boolean)
@@ -95,8 +114,9 @@ function LayerRow({ layer, short }: { layer: LayerInfo; short: string | null }):
               key={head}
               type="button"
               role="gridcell"
-              class="heads-cell"
-              tabIndex={selected ? 0 : -1}
+              class={`heads-cell ${shown ? '' : 'left-out'}`}
+              disabled={!shown && !selected}
+              tabIndex={stop?.layer === layer.name && stop.head === head ? 0 : -1}
               aria-selected={selected}
               aria-label={name}
               title={name}
@@ -104,12 +124,33 @@ function LayerRow({ layer, short }: { layer: LayerInfo; short: string | null }):
               data-head={head}
               onClick={() => store.selectHead(layer.name, head)}
             >
-              <Thumbnail tiles={tiles} head={head} width={THUMB} height={THUMB} />
-              <EventBadge events={events} step={store.selection.step.value} />
+              <EventBadge events={events} />
             </button>
           );
         })}
       </span>
     </div>
+  );
+}
+
+/** The thumbnails of a layer, apart from its buttons: only these change with the step. */
+function LayerTiles({ layer }: { layer: LayerInfo }): JSX.Element {
+  const store = useStore();
+  const tiles = store.atlases.tiles(layer.name, store.selection.example.value);
+  const size = { width: layer.heads * THUMB_PITCH - (THUMB_PITCH - THUMB), height: THUMB };
+  return (
+    <span class={`heads-drawn ${isDrawn(tiles, 0) ? '' : 'skeleton'}`} style={style({ ...size })}>
+      <Thumbnails
+        places={Array.from({ length: layer.heads }, (_, head) => ({
+          tiles,
+          head,
+          x: head * THUMB_PITCH,
+          y: 0,
+        }))}
+        box={{ width: THUMB, height: THUMB }}
+        size={size}
+        framed
+      />
+    </span>
   );
 }

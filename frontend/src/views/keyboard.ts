@@ -51,6 +51,12 @@ function pin(store: Store, side: Token['side']): void {
   else if (cell) links.togglePin({ side, index: cell[side] });
 }
 
+function findHeads(store: Store): void {
+  store.view.pane.value = 'heads';
+  store.drawerOpen.value = true;
+  requestAnimationFrame(() => document.querySelector<HTMLElement>('.find input')?.focus());
+}
+
 function setSide(store: Store, side: 'a' | 'b'): void {
   const step = store.selection.step.value;
   if (step === null) return;
@@ -139,6 +145,12 @@ export const SHORTCUTS: readonly ShortcutGroup[] = [
         does: 'previous, next layer',
         match: (event) => shifted('j')(event) || shifted('k')(event),
         run: (store, event) => store.moveLayer(event.key.toLowerCase() === 'j' ? -1 : 1),
+      },
+      {
+        keys: ['/'],
+        does: 'find heads by name',
+        match: (event) => event.key === '/',
+        run: findHeads,
       },
       {
         keys: ['E', 'Shift E'],

@@ -7,8 +7,9 @@ import { runningText } from '../state/tokens';
 import type { Pane } from '../state/url';
 import { EventList } from './eventlist';
 import { Heads } from './heads';
-import { RankedHeads, SortPicker } from './rankedheads';
-import { Thumbnail } from './thumbnail';
+import { HeadsBar } from './headsbar';
+import { RankedHeads } from './rankedheads';
+import { Thumbnail } from './thumbnails';
 
 export function LeftPane(): JSX.Element {
   const store = useStore();
@@ -55,7 +56,7 @@ export function LeftPane(): JSX.Element {
       <div class="left-body" role="tabpanel" aria-label={pane.value}>
         {pane.value === 'heads' ? (
           <>
-            {heads > 1 && <SortPicker />}
+            {heads > 1 && <HeadsBar />}
             {heads > 1 && store.view.sort.value !== 'layer' ? <RankedHeads /> : <Heads />}
           </>
         ) : pane.value === 'events' ? (
@@ -132,6 +133,9 @@ function Examples(): JSX.Element {
   );
 }
 
+/** What its frame leaves free: as high as stored thumbnails, of which no row may be lost. */
+const EXAMPLE_BOX = { width: 72, height: 32 };
+
 function ExampleRow(props: {
   example: ExampleInfo;
   index: number;
@@ -166,8 +170,7 @@ function ExampleRow(props: {
         <Thumbnail
           tiles={layer ? store.atlases.tiles(layer.name, index) : undefined}
           head={head}
-          width={70}
-          height={30}
+          box={EXAMPLE_BOX}
         />
       </span>
       <span class="example-source">

@@ -198,7 +198,7 @@ export function Profiles({ model }: { model: MapModel }): JSX.Element | null {
   useLayoutEffect(() => {
     if (!layout || layout.rowProfile === 0) return;
     if (row.current) drawRowProfile(row.current, map, region, layout, cell, palette, dpr);
-    if (column.current) drawColumnProfile(column.current, map, region, layout, cell, palette, dpr);
+    if (column.current) drawColumnProfile(column.current, map, layout, cell, palette, dpr);
   }, [map, region, layout, cell, palette, dpr]);
 
   if (!layout || layout.rowProfile === 0 || !map) return null;

@@ -1,61 +1,23 @@
 import type { JSX } from 'preact';
 import { useRef } from 'preact/hooks';
-import { formatMetric, formatStep, metricTitle } from '../state/format';
+import { formatMetric } from '../state/format';
 import { shortHead } from '../state/groups';
-import { ranked, valueOf, type HeadRef } from '../state/headmetrics';
-import { useStore, type Store } from '../state/store';
-import { SORTS, type Sort } from '../state/url';
+import type { HeadRef } from '../state/headmetrics';
+import { useStore } from '../state/store';
 import { EventBadge } from './eventmarks';
-import { Picker } from './picker';
-import { Thumbnail } from './thumbnail';
+import { Thumbnails } from './thumbnails';
+import { THUMB } from './heads';
+import { style } from './style';
 
-/** Since when a change is counted: side A of a comparison, else the first record. */
-function reference(store: Store): number {
-  return store.view.a.value ?? store.selection.steps.value[0] ?? 0;
-}
-
-/** In which order the heads stand: as the model has them, or by the metric of the curve. */
-export function SortPicker(): JSX.Element {
-  const store = useStore();
-  const metric = store.metrics.curve.value;
-  const title = metric ? metricTitle(metric).toLowerCase() : 'metric';
-  const labels: Readonly<Record<Sort, string>> = {
-    layer: 'layer',
-    metric: title,
-    change: `change of ${title} since ${formatStep(reference(store))}`,
-  };
-  return (
-    <div class="heads-sort">
-      <Picker
-        caption="Sort by"
-        testId="sort"
-        value={store.view.sort.value}
-        options={SORTS.map((sort) => ({ value: sort, label: labels[sort] }))}
-        onPick={(value) => (store.view.sort.value = SORTS.find((s) => s === value) ?? 'layer')}
-      />
-    </div>
-  );
-}
-
-/** All heads of the run in the order of a value, which each of them shows. */
+/** The heads in the order of a value, which each of them shows. */
 export function RankedHeads(): JSX.Element {
   const store = useStore();
   const { selection } = store;
   const root = useRef<HTMLDivElement>(null);
   const layers = selection.run.value?.layers ?? [];
-  const metrics = store.headMetrics.layers.value;
-  const name = store.metrics.curve.value ?? '';
-  const step = selection.step.value ?? 0;
-  const example = selection.example.value;
   const changes = store.view.sort.value === 'change';
-  const at = (head: HeadRef, when: number) =>
-    valueOf(metrics.get(head.layer), name, when, example, head.head);
-  const value = (head: HeadRef) =>
-    changes ? Math.abs(at(head, step) - at(head, reference(store))) : at(head, step);
-  const all = layers.flatMap((layer) =>
-    Array.from({ length: layer.heads }, (_, head) => ({ layer: layer.name, head })),
-  );
-  const order = ranked(all, value);
+  const order = store.heads.ranked.value;
+  const stop = store.heads.stop.value;
   const isSelected = (head: HeadRef) =>
     selection.layer.value?.name === head.layer && selection.head.value === head.head;
 
@@ -81,34 +43,61 @@ export function RankedHeads(): JSX.Element {
       onKeyDown={onKeyDown}
       data-testid="ranked-heads"
     >
-      {order.map((head) => (
-        <div
-          key={`${head.layer} ${head.head}`}
-          role="option"
-          class="ranked-head"
-          aria-selected={isSelected(head)}
-          tabIndex={isSelected(head) ? 0 : -1}
-          title={`${head.layer}, head ${head.head}`}
-          data-layer={head.layer}
-          data-head={head.head}
-          onClick={() => store.selectHead(head.layer, head.head)}
-        >
-          <span class="ranked-tile">
-            <Thumbnail
-              tiles={store.atlases.tiles(head.layer, example)}
-              head={head.head}
-              width={32}
-              height={32}
-            />
-            <EventBadge events={store.events.of(head.layer, head.head)} step={step} />
-          </span>
-          <span>{shortHead(layers, head.layer, head.head)}</span>
-          <span class="ranked-value">
-            {changes && 'Δ '}
-            {formatMetric(value(head))}
-          </span>
-        </div>
-      ))}
+      {Array.from({ length: Math.ceil(order.length / PER_CANVAS) }, (_, part) => {
+        const heads = order.slice(part * PER_CANVAS, (part + 1) * PER_CANVAS);
+        return (
+          <div key={part} class="ranked-part" role="presentation">
+            <RankedTiles heads={heads} />
+            {heads.map((head) => (
+              <div
+                key={`${head.layer} ${head.head}`}
+                role="option"
+                class="ranked-head"
+                style={style({ height: ROW })}
+                aria-selected={isSelected(head)}
+                tabIndex={stop?.layer === head.layer && stop.head === head.head ? 0 : -1}
+                title={`${head.layer}, head ${head.head}`}
+                data-layer={head.layer}
+                data-head={head.head}
+                onClick={() => store.selectHead(head.layer, head.head)}
+              >
+                <span class="ranked-tile">
+                  <EventBadge events={store.events.of(head.layer, head.head)} />
+                </span>
+                <span>{shortHead(layers, head.layer, head.head)}</span>
+                <span class="ranked-value">
+                  {changes && 'Δ '}
+                  {formatMetric(store.heads.value(head))}
+                </span>
+              </div>
+            ))}
+          </div>
+        );
+      })}
     </div>
+  );
+}
+
+/** Rows that share a canvas; a single one for all could be higher than browsers allow. */
+const PER_CANVAS = 32;
+const ROW = 36;
+
+function RankedTiles({ heads }: { heads: readonly HeadRef[] }): JSX.Element {
+  const store = useStore();
+  const example = store.selection.example.value;
+  return (
+    <span class="ranked-drawn">
+      <Thumbnails
+        places={heads.map(({ layer, head }, i) => ({
+          tiles: store.atlases.tiles(layer, example),
+          head,
+          x: 0,
+          y: i * ROW,
+        }))}
+        box={{ width: THUMB, height: THUMB }}
+        size={{ width: THUMB, height: heads.length * ROW - (ROW - THUMB) }}
+        framed
+      />
+    </span>
   );
 }

@@ -110,13 +110,17 @@ export function ScalePicker(): JSX.Element {
   );
 }
 
+function formatPool(pool: number): string {
+  return String(Math.round(pool * 100) / 100);
+}
+
 /** Says in the map's pane that its pixels are not single cells. */
 export function PoolNote({ model }: { model: MapModel }): JSX.Element | null {
   const layout = model.layout.value;
   if (!layout || (layout.poolQueries === 1 && layout.poolKeys === 1)) return null;
   return (
     <span class="pool-note" data-testid="pooled">
-      {layout.poolQueries} × {layout.poolKeys} tokens per pixel, maximum
+      {formatPool(layout.poolQueries)} × {formatPool(layout.poolKeys)} tokens per pixel, maximum
     </span>
   );
 }
