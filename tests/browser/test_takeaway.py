@@ -157,3 +157,14 @@ def test_links_are_saved_as_drawn(
     assert [float(row["weight"]) for row in rows] == pytest.approx(
         sorted(strong[strong >= 0.1].tolist(), reverse=True), abs=1e-7
     )
+    root = ET.fromstring(save(tab, "svg")[1])
+    assert f"step {step:,}" in (root.findtext(f"{SVG}title") or "")
+    links = root.find(f".//{SVG}g[@class='links']")
+    assert links is not None
+    assert len(links) == len(rows)
+    # Wider with more weight, the strongest on top.
+    widths = [float(path.get("stroke-width", "")) for path in links]
+    assert widths == pytest.approx([0.75 + 5 * float(row["weight"]) for row in rows[::-1]], abs=0.01)
+    name, content = save(tab, "png")
+    assert name.endswith(f"_links-head0_example1_step{step}.png")
+    assert content.startswith(b"\x89PNG")

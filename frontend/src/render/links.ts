@@ -115,11 +115,41 @@ export interface HeadLinks {
   readonly color: string;
 }
 
+export interface Stroke {
+  readonly link: Link;
+  readonly color: string;
+  readonly alpha: number;
+  readonly width: number;
+}
+
 /**
- * Draws links as curves, wider with more weight.
- *
- * With `focused` tokens, theirs take the colours of their heads and the others become grey.
+ * How links are drawn, in this order: wider with more weight. With `focused` tokens, theirs take the
+ * colours of their heads and the others become grey.
  */
+export function strokesOf(
+  heads: readonly HeadLinks[],
+  focused: readonly Token[],
+  palette: Pick<Palette, 'ink3'>,
+): Stroke[] {
+  const behind: Stroke[] = [];
+  const front: Stroke[] = [];
+  for (const { links, color } of heads) {
+    for (const link of links) {
+      const strong = Math.min(1, link.weight);
+      if (focused.length === 0) {
+        behind.push({ link, color, alpha: 0.12 + 0.78 * strong, width: 0.75 + 5 * strong });
+      } else if (focused.some((token) => touches(link, token))) {
+        front.push({ link, color, alpha: 0.9, width: 1.5 + 8 * strong });
+      } else {
+        const alpha = 0.1 + 0.35 * strong;
+        behind.push({ link, color: palette.ink3, alpha, width: 0.5 + 3 * strong });
+      }
+    }
+  }
+  return [...behind, ...front];
+}
+
+/** Draws links as curves. */
 export function drawLinks(
   canvas: HTMLCanvasElement,
   heads: readonly HeadLinks[],
@@ -133,12 +163,12 @@ export function drawLinks(
   const context = prepare(canvas, width, height, dpr);
   if (!context) return;
   context.lineCap = 'butt';
-  const stroke = (link: Link, color: string, alpha: number, wide: number) => {
-    context.strokeStyle = color;
-    context.globalAlpha = Math.min(1, alpha);
-    context.lineWidth = wide;
+  for (const stroke of strokesOf(heads, focused, palette)) {
+    context.strokeStyle = stroke.color;
+    context.globalAlpha = Math.min(1, stroke.alpha);
+    context.lineWidth = stroke.width;
     context.beginPath();
-    const [query, key] = [ends.query(link.query), ends.key(link.key)];
+    const [query, key] = [ends.query(stroke.link.query), ends.key(stroke.link.key)];
     if (ends.direction === 'down') {
       context.moveTo(key, 0);
       context.bezierCurveTo(key, height * 0.5, query, height * 0.5, query, height);
@@ -147,21 +177,6 @@ export function drawLinks(
       context.bezierCurveTo(width * 0.5, query, width * 0.5, key, width, key);
     }
     context.stroke();
-  };
-  const isFocused = (link: Link) => focused.some((token) => touches(link, token));
-  for (const { links, color } of heads) {
-    for (const link of links) {
-      const strong = Math.min(1, link.weight);
-      if (focused.length === 0) stroke(link, color, 0.12 + 0.78 * strong, 0.75 + 5 * strong);
-      else if (!isFocused(link)) stroke(link, palette.ink3, 0.1 + 0.35 * strong, 0.5 + 3 * strong);
-    }
-  }
-  if (focused.length > 0) {
-    for (const { links, color } of heads) {
-      for (const link of links) {
-        if (isFocused(link)) stroke(link, color, 0.9, 1.5 + 8 * Math.min(1, link.weight));
-      }
-    }
   }
   context.globalAlpha = 1;
 }

@@ -53,6 +53,13 @@ test('what comes from a log is text', () => {
   expect(escapeXml('a\u0000b\ud800c')).toBe('a\ufffdb\ufffdc');
 });
 
+test('a page is as wide as its title, however small its maps', () => {
+  const width = (title: string) =>
+    Number(/width="(\d+)"/.exec(toSvg({ ...page, title, note: '' }))?.[1]);
+  expect(width('x'.repeat(100))).toBeGreaterThan(700);
+  expect(width('x')).toBeLessThan(300);
+});
+
 test('large maps are one image, with labels as text', () => {
   const svg = toSvg({ ...page, region: { queries: 60, keys: 60 } });
   expect(svg.match(/<image /g)).toHaveLength(1);

@@ -7,7 +7,9 @@ import type { Palette } from './palette';
 export const MOST_RECTANGLES = 2500;
 const LARGEST_CELL = 24;
 const LEAST_LABEL = 11;
-const CHARACTER = 6.7;
+/** Widths of a character, in pixels: of labels and of the title. */
+export const CHARACTER = 6.7;
+export const TITLE_CHARACTER = 7.4;
 
 export interface SvgMap {
   readonly heading: string;
@@ -125,7 +127,9 @@ export function toSvg(page: SvgPage): string {
       `<g class="queries">${rows.join('')}</g><g class="keys">${columns.join('')}</g></g>`
     );
   };
-  const fullWidth = 32 + page.maps.length * pitch;
+  // Small maps are narrower than what is said about them.
+  const words = Math.max(page.title.length * TITLE_CHARACTER, page.note.length * CHARACTER);
+  const fullWidth = Math.ceil(32 + Math.max(page.maps.length * pitch, words));
   const fullHeight = top + above + height + 40;
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" width="${fullWidth}" height="${fullHeight}" ` +

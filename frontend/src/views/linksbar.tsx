@@ -10,12 +10,13 @@ import { Icon } from './icons';
 import type { MapModel } from './mapmodel';
 import { Picker } from './picker';
 import { style } from './style';
-import { linkTakes } from './takes';
+import { linkTakes } from './linktakes';
 import { HidePicker, ModeTabs } from './viewbar';
 
 /** What is drawn, of which heads, and how much is not. */
 export function LinksBar({ model }: { model: MapModel }): JSX.Element {
   const store = useStore();
+  const palette = usePalette();
   const { view, links } = store;
   const least = view.least.value;
   const perQuery = view.perQuery.value;
@@ -49,7 +50,7 @@ export function LinksBar({ model }: { model: MapModel }): JSX.Element {
         onPick={(value) => (view.perQuery.value = Number(value))}
       />
       <HidePicker />
-      <ExportMenu what="these links" takes={linkTakes(store, model)} />
+      <ExportMenu what="these links" takes={linkTakes(store, model, palette)} />
       <div class="spring" />
       {links.heads.value.map(({ head, name }, i) => (
         <HeadChip

@@ -1,10 +1,9 @@
 /** What can be taken away from each view. */
 import type { AttentionMap } from '../api/model';
 import { differenceAt, diffPixels } from '../render/diff';
-import { compareName, fileName, toCompareCsv, toCsv, toLinksCsv, toNpy } from '../render/export';
+import { compareName, fileName, toCompareCsv, toCsv, toNpy } from '../render/export';
 import { layoutLens } from '../render/lens';
 import type { MapLayout } from '../render/layout';
-import { chooseLinks } from '../render/links';
 import { cellPixels } from '../render/map';
 import type { Palette } from '../render/palette';
 import { toSvg, type SvgMap } from '../render/svg';
@@ -36,19 +35,34 @@ function suffix({ masks, view }: Store): string {
   return masks.hidden.peek().length > 0 ? `_without-${HIDDEN_NAMES[view.hide.peek()]}` : '';
 }
 
-function subjectOf(store: Store): string {
+export function subjectOf(store: Store): string {
   const { selection } = store;
   const subject = selection.aggregate.value?.file ?? `head${selection.head.value}`;
   return subject + suffix(store);
 }
 
-function text(content: string, type: string): Blob {
+export function text(content: string, type: string): Blob {
   return new Blob([content], { type: `${type};charset=utf-8` });
 }
 
-function png(canvas: HTMLCanvasElement | null): Promise<Blob | null> {
+export function png(canvas: HTMLCanvasElement | null): Promise<Blob | null> {
   return new Promise((done) => (canvas ? canvas.toBlob(done) : done(null)));
 }
+
+/** The same picture in pixels, two for each of its own, as far as browsers have canvases. */
+export async function rasterize(svg: string): Promise<Blob | null> {
+  const image = new Image();
+  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`;
+  await image.decode();
+  const scale = Math.min(2, LARGEST_CANVAS / Math.max(image.width, image.height));
+  const canvas = document.createElement('canvas');
+  canvas.width = Math.round(image.width * scale);
+  canvas.height = Math.round(image.height * scale);
+  canvas.getContext('2d')?.drawImage(image, 0, 0, canvas.width, canvas.height);
+  return png(canvas);
+}
+
+const LARGEST_CANVAS = 16_000;
 
 /** The whole region, a pixel per cell. */
 function cellLayout(region: Region): MapLayout {
@@ -75,7 +89,7 @@ function drawing(heading: string, pixels: ImageData): SvgMap {
   };
 }
 
-function notes(store: Store): string {
+export function notes(store: Store): string {
   const { masks, selection } = store;
   const said = [SCALES[store.view.scale.value], masks.said.value, selection.aggregate.value?.about];
   return said.filter(Boolean).join(' · ');
@@ -264,35 +278,4 @@ function sideBySide(palette: Palette): HTMLCanvasElement | null {
   context.fillRect(0, 0, canvas.width, canvas.height);
   panels.forEach((panel, i) => context.drawImage(panel, gap + i * (first.width + gap), gap));
   return canvas;
-}
-
-/** The links that the choices leave, of all tokens. */
-export function linkTakes(store: Store, model: MapModel): readonly Take[] | null {
-  const { links, view, selection } = store;
-  const { run, layer, example } = selection;
-  const heads = links.heads.value;
-  const first = heads[0]?.map;
-  if (!first || !run.value || !layer.value) return null;
-  const choice = { least: view.least.value, perQuery: view.perQuery.value };
-  const others = heads.slice(1).map(({ head }) => `head${head}`);
-  const subject = ['links', subjectOf(store), ...others].join('-');
-  const csv = () =>
-    toLinksCsv(
-      heads.map(({ name, map }) => ({
-        name,
-        links: map ? chooseLinks(map, model.region.value, choice) : [],
-      })),
-      model.queryTokens.value,
-      model.keyTokens.value,
-    );
-  return [
-    {
-      kind: 'csv',
-      label: 'CSV',
-      detail: 'a line per link',
-      name: fileName(run.value.name, layer.value.name, subject, example.value, first.step, 'csv'),
-      make: () => text(csv(), 'text/csv'),
-    },
-    { kind: 'copy', label: 'Copy', detail: 'the links as text', make: csv },
-  ];
 }
