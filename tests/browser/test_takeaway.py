@@ -164,7 +164,9 @@ def test_links_are_saved_as_drawn(
     assert len(links) == len(rows)
     # Wider with more weight, the strongest on top.
     widths = [float(path.get("stroke-width", "")) for path in links]
-    assert widths == pytest.approx([0.75 + 5 * float(row["weight"]) for row in rows[::-1]], abs=0.01)
+    assert widths == pytest.approx(
+        [0.75 + 5 * float(row["weight"]) for row in rows[::-1]], abs=0.01
+    )
     name, content = save(tab, "png")
     assert name.endswith(f"_links-head0_example1_step{step}.png")
     assert content.startswith(b"\x89PNG")

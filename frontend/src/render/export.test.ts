@@ -1,6 +1,15 @@
 import { expect, test } from 'vitest';
 import type { AttentionMap } from '../api/model';
-import { compareName, fileName, toCompareCsv, toCsv, toLinksCsv, toNpy } from './export';
+import {
+  compareName,
+  fileName,
+  filmName,
+  toCompareCsv,
+  toCsv,
+  toFilmCsv,
+  toLinksCsv,
+  toNpy,
+} from './export';
 
 const map: AttentionMap = {
   step: 5,
@@ -33,6 +42,21 @@ test('a NumPy file: magic, header of a multiple of 64 bytes, then rows', () => {
 test('a name of a file has no separators of paths', () => {
   expect(fileName('../a b', 'dec/cross:0', 'head3', 0, 800, 'csv')).toBe(
     '..-a-b_dec-cross-0_head3_example1_step800.csv',
+  );
+});
+
+test('a film strip: every cell of every step, and how many steps from where to where', () => {
+  const later = { ...map, step: 70 };
+  const lines = toFilmCsv([map, later], region, ['a', 'b'], ['x', 'y']).split('\r\n');
+  expect(lines.slice(0, 3)).toEqual([
+    'step,query,query_token,key,key_token,weight',
+    '5,0,a,0,x,0.5',
+    '5,0,a,1,y,0.25',
+  ]);
+  expect(lines[5]).toBe('70,0,a,0,x,0.5');
+  expect(lines).toHaveLength(10);
+  expect(filmName('r/t', 'l', 'head3', 1, [0, 10, 70], 'png')).toBe(
+    'r-t_l_head3_example2_3-steps-0-to-70.png',
   );
 });
 

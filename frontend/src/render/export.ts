@@ -32,6 +32,19 @@ export function compareName(
   return `${safe(run)}_${safe(layer)}_example${example + 1}_${of.join('_')}.${extension}`;
 }
 
+/** Of several steps: `RUN_LAYER_head3_example1_8-steps-0-to-1000.png`. */
+export function filmName(
+  run: string,
+  layer: string,
+  subject: string,
+  example: number,
+  steps: readonly number[],
+  extension: string,
+): string {
+  const range = `${steps.length}-steps-${steps[0] ?? ''}-to-${steps.at(-1) ?? ''}`;
+  return `${safe(run)}_${safe(layer)}_${safe(subject)}_example${example + 1}_${range}.${extension}`;
+}
+
 function field(text: string): string {
   // A spreadsheet takes a text that begins like this for a formula; a token may come from anyone.
   const inert = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
@@ -54,6 +67,26 @@ export function toCsv(
     const start = query * map.keys;
     const weights = keys.map((key) => String(weightAt(map.weights, start + key)));
     lines.push([String(query), field(queryTokens[query] ?? ''), ...weights].join(','));
+  }
+  return `${lines.join('\r\n')}\r\n`;
+}
+
+/** Every cell of every step in a line of its own. */
+export function toFilmCsv(
+  maps: readonly AttentionMap[],
+  region: Region,
+  queryTokens: readonly string[],
+  keyTokens: readonly string[],
+): string {
+  const lines = ['step,query,query_token,key,key_token,weight'];
+  for (const map of maps) {
+    for (let query = 0; query < region.queries; query++) {
+      for (let key = 0; key < region.keys; key++) {
+        const tokens = [field(queryTokens[query] ?? ''), field(keyTokens[key] ?? '')];
+        const weight = weightAt(map.weights, query * map.keys + key);
+        lines.push([map.step, query, tokens[0], key, tokens[1], weight].join(','));
+      }
+    }
   }
   return `${lines.join('\r\n')}\r\n`;
 }

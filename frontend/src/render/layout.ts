@@ -167,6 +167,53 @@ export function layoutZoomed(input: LayoutInput, whole: MapLayout, zoom: Zoom): 
   return best;
 }
 
+type Cells = Pick<MapLayout, 'cellWidth' | 'cellHeight' | 'poolQueries' | 'poolKeys'>;
+
+/** The largest cells with which all of the map has room: squares, but for the thinnest maps. */
+function fitCells(width: number, height: number, input: Counts): Cells {
+  const { queries, keys, dpr } = input;
+  const horizontal = fit(width, keys, dpr);
+  const vertical = fit(height, queries, dpr);
+  const pool = Math.max(horizontal.pool, vertical.pool);
+  const cell = pool > 1 ? 1 / dpr : Math.min(horizontal.cell, vertical.cell);
+  // A strip of a map, few rows or few columns, would be a line of squares no one can hit: its
+  // short side gets cells of its own.
+  if (pool > 1 || cell < 12) {
+    const own = { poolQueries: vertical.pool, poolKeys: horizontal.pool };
+    if (queries * 8 < keys) {
+      return { ...own, cellWidth: horizontal.cell, cellHeight: Math.min(vertical.cell, 24) };
+    }
+    if (keys * 8 < queries) {
+      return { ...own, cellWidth: Math.min(horizontal.cell, 24), cellHeight: vertical.cell };
+    }
+  }
+  return { cellWidth: cell, cellHeight: cell, poolQueries: pool, poolKeys: pool };
+}
+
+type Counts = Pick<LayoutInput, 'queries' | 'keys' | 'dpr'>;
+
+/** All of a map without anything around it. */
+export function layoutPlain(width: number, height: number, input: Counts): MapLayout {
+  const cells = fitCells(Math.max(1, width), Math.max(1, height), input);
+  return {
+    mode: 'sparse',
+    ...cells,
+    left: 0,
+    top: 0,
+    width: pixelsFor(input.keys, cells.poolKeys) * cells.cellWidth,
+    height: pixelsFor(input.queries, cells.poolQueries) * cells.cellHeight,
+    firstQuery: 0,
+    firstKey: 0,
+    visibleQueries: input.queries,
+    visibleKeys: input.keys,
+    rowProfile: 0,
+    columnProfile: 0,
+    columnLabels: 0,
+    rowLabels: 0,
+    positionWidth: 0,
+  };
+}
+
 function attempt(
   input: LayoutInput,
   mode: Mode,
@@ -186,31 +233,13 @@ function attempt(
   const roomWidth = Math.max(40, input.width - left - right);
   const roomFor = (under: number) => Math.max(40, input.height - above - under);
 
-  const horizontal = fit(roomWidth, input.keys, dpr);
-  let vertical = fit(roomFor(below), input.queries, dpr);
-  if (Math.max(horizontal.pool, vertical.pool) > 1) {
+  let cells = fitCells(roomWidth, roomFor(below), input);
+  if (Math.max(cells.poolQueries, cells.poolKeys) > 1) {
     below = NOTE;
-    vertical = fit(roomFor(below), input.queries, dpr);
+    cells = fitCells(roomWidth, roomFor(below), input);
   }
   const roomHeight = roomFor(below);
-  const pool = Math.max(horizontal.pool, vertical.pool);
-  let cellWidth = pool > 1 ? 1 / dpr : Math.min(horizontal.cell, vertical.cell);
-  let cellHeight = cellWidth;
-  let poolQueries = pool;
-  let poolKeys = pool;
-  // A strip of a map, few rows or few columns, would be a line of squares no one can hit: its
-  // short side gets cells of its own.
-  if (input.queries * 8 < input.keys && (pool > 1 || cellWidth < 12)) {
-    cellHeight = Math.min(vertical.cell, 24);
-    poolQueries = vertical.pool;
-    cellWidth = horizontal.cell;
-    poolKeys = horizontal.pool;
-  } else if (input.keys * 8 < input.queries && (pool > 1 || cellHeight < 12)) {
-    cellWidth = Math.min(horizontal.cell, 24);
-    poolKeys = horizontal.pool;
-    cellHeight = vertical.cell;
-    poolQueries = vertical.pool;
-  }
+  let { cellWidth, cellHeight, poolQueries, poolKeys } = cells;
   let across = { first: 0, visible: input.keys };
   let down = { first: 0, visible: input.queries };
   if (zoom) {

@@ -60,6 +60,24 @@ test('a page is as wide as its title, however small its maps', () => {
   expect(width('x')).toBeLessThan(300);
 });
 
+test('maps in rows share their labels: queries at the left, keys at the top', () => {
+  const [map] = page.maps;
+  if (!map) throw new Error('no map');
+  const maps = ['s1', 's2', 's3', 's4', 's5'].map((heading) => ({ ...map, heading }));
+  const svg = toSvg({ ...page, maps, columns: 2 });
+  const groups = [...svg.matchAll(/<g class="(queries|keys)">(.*?)<\/g>/g)];
+  const counts = (name: string) =>
+    groups.filter((g) => g[1] === name).map((g) => g[2]?.match(/<text/g)?.length ?? 0);
+  expect(counts('queries')).toEqual([2, 0, 2, 0, 2]);
+  expect(counts('keys')).toEqual([3, 3, 0, 0, 0]);
+  const places = [...svg.matchAll(/<g transform="translate\((\S+) (\S+)\)">/g)];
+  const [x, y] = [places.map((p) => Number(p[1])), places.map((p) => Number(p[2]))];
+  expect(x[1]).toBeGreaterThanOrEqual((x[0] ?? 0) + 3 * 24);
+  expect([x[2], x[3], x[4]]).toEqual([x[0], x[1], x[0]]);
+  expect(y[1]).toBe(y[0]);
+  expect(y[2]).toBeGreaterThanOrEqual((y[0] ?? 0) + 2 * 24);
+});
+
 test('large maps are one image, with labels as text', () => {
   const svg = toSvg({ ...page, region: { queries: 60, keys: 60 } });
   expect(svg.match(/<image /g)).toHaveLength(1);

@@ -24,6 +24,8 @@ export interface SvgPage {
   /** What the numbers are, under the maps: scale, range, what was hidden. */
   readonly note: string;
   readonly maps: readonly SvgMap[];
+  /** Maps side by side in a row, with labels at the outer ones only; absent: all, each with its own. */
+  readonly columns?: number;
   readonly region: Region;
   readonly queryTokens: readonly string[];
   readonly keyTokens: readonly string[];
@@ -86,7 +88,8 @@ function every(cell: number): number {
 export function toSvg(page: SvgPage): string {
   const { region, colors } = page;
   const longest = Math.max(region.queries, region.keys);
-  const cell = Math.max(1, Math.min(LARGEST_CELL, Math.floor(640 / longest)));
+  const outer = page.columns !== undefined;
+  const cell = Math.max(1, Math.min(LARGEST_CELL, Math.floor((outer ? 240 : 640) / longest)));
   const step = every(cell);
   const widest = (tokens: readonly string[], count: number) => {
     let most = 0;
@@ -98,21 +101,26 @@ export function toSvg(page: SvgPage): string {
   const above = widest(page.keyTokens, region.keys) + 8;
   const width = region.keys * cell;
   const height = region.queries * cell;
-  const pitch = left + width + 24;
+  const columns = Math.max(1, Math.min(page.columns ?? Infinity, page.maps.length));
+  const rows = Math.ceil(page.maps.length / columns);
   const top = 52;
+  const pitch = { x: width + (outer ? 24 : left + 24), y: height + 32 };
   const many = region.queries * region.keys > MOST_RECTANGLES;
   const text = (x: number, y: number, content: string, more: string) =>
     `<text x="${x}" y="${y}" ${more}>${escapeXml(content)}</text>`;
   const one = (map: SvgMap, i: number) => {
-    const rows: string[] = [];
-    const columns: string[] = [];
-    for (let query = 0; query < region.queries; query += step) {
+    const [row, column] = [Math.floor(i / columns), i % columns];
+    const withQueries = !outer || column === 0;
+    const withKeys = !outer || row === 0;
+    const queries: string[] = [];
+    const keys: string[] = [];
+    for (let query = 0; withQueries && query < region.queries; query += step) {
       const y = (query + 0.5) * cell + 4;
-      rows.push(text(-6, y, label(page.queryTokens, query), 'text-anchor="end"'));
+      queries.push(text(-6, y, label(page.queryTokens, query), 'text-anchor="end"'));
     }
-    for (let key = 0; key < region.keys; key += step) {
+    for (let key = 0; withKeys && key < region.keys; key += step) {
       const x = (key + 0.5) * cell + 4;
-      columns.push(
+      keys.push(
         text(0, 0, label(page.keyTokens, key), `transform="translate(${x} -6) rotate(-90)"`),
       );
     }
@@ -120,17 +128,22 @@ export function toSvg(page: SvgPage): string {
       ? `<image width="${width}" height="${height}" preserveAspectRatio="none" style="image-rendering:pixelated" href="${map.image()}"/>`
       : rectangles(map.pixels, cell);
     return (
-      `<g transform="translate(${16 + i * pitch + left} ${top + above})">` +
-      text(-left, -above - 4, map.heading, `font-family="sans-serif" font-weight="bold"`) +
+      `<g transform="translate(${16 + left + column * pitch.x} ${top + above + row * pitch.y})">` +
+      text(
+        outer ? 0 : -left,
+        -4 - (withKeys ? above : 0),
+        map.heading,
+        `font-family="sans-serif" font-weight="bold"`,
+      ) +
       `<rect width="${width}" height="${height}" fill="${colors.mask}"/>${cells}` +
       `<rect width="${width}" height="${height}" fill="none" stroke="${colors.lineStrong}"/>` +
-      `<g class="queries">${rows.join('')}</g><g class="keys">${columns.join('')}</g></g>`
+      `<g class="queries">${queries.join('')}</g><g class="keys">${keys.join('')}</g></g>`
     );
   };
   // Small maps are narrower than what is said about them.
   const words = Math.max(page.title.length * TITLE_CHARACTER, page.note.length * CHARACTER);
-  const fullWidth = Math.ceil(32 + Math.max(page.maps.length * pitch, words));
-  const fullHeight = top + above + height + 40;
+  const fullWidth = Math.ceil(32 + Math.max((outer ? left : 0) + columns * pitch.x, words));
+  const fullHeight = top + above + height + (rows - 1) * pitch.y + 40;
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" width="${fullWidth}" height="${fullHeight}" ` +
     `viewBox="0 0 ${fullWidth} ${fullHeight}" font-family="monospace" font-size="11" ` +

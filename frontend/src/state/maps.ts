@@ -36,6 +36,8 @@ export interface Travel {
 }
 
 export interface Maps {
+  /** What is asked for; null when there is nothing to ask for. */
+  readonly request: ReadonlySignal<Wanted | null>;
   readonly state: ReadonlySignal<MapState>;
   /** The record before the one shown, when it is at hand: for changes since then. */
   readonly previous: ReadonlySignal<AttentionMap | null>;
@@ -197,6 +199,7 @@ export function createMaps(
   });
 
   return {
+    request,
     state: shown,
     previous,
     nearestReadable() {

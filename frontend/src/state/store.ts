@@ -9,6 +9,7 @@ import { createCompare, type Compare } from './compare';
 import { createCursor, type Cursor } from './cursor';
 import { createEvents, neighbour, type Events } from './events';
 import { createExamples } from './examples';
+import { createFilm, type Film } from './film';
 import { createFailures, type Failures } from './failures';
 import { createHeadList, type HeadList } from './headlist';
 import { createHeadMetrics, isModest, type HeadMetrics } from './headmetrics';
@@ -35,6 +36,7 @@ export interface Store {
   readonly maps: Maps;
   readonly compare: Compare;
   readonly links: Links;
+  readonly film: Film;
   readonly atlases: Atlases;
   readonly metrics: Metrics;
   /** Of all layers, while something shows them. */
@@ -202,6 +204,7 @@ export function createStore(host: Host): Store {
     maps,
     compare,
     links,
+    film: createFilm(catalog.catalog, selection, view, maps, masks, events),
     atlases: createAtlases(catalog.catalog, selection, visible),
     metrics,
     headMetrics,

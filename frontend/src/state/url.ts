@@ -24,8 +24,14 @@ export type Sort = (typeof SORTS)[number];
 export const HEAD_KINDS = ['sink', 'previous', 'uniform', 'changed'] as const;
 export type HeadKind = (typeof HEAD_KINDS)[number];
 
-export const MODES = ['map', 'links', 'compare'] as const;
+export const MODES = ['map', 'links', 'compare', 'film'] as const;
 export type Mode = (typeof MODES)[number];
+
+/** Which records a film strip shows. */
+export const SPREADS = ['even', 'log', 'events', 'chosen'] as const;
+export type Spread = (typeof SPREADS)[number];
+export const FRAME_COUNTS = [4, 6, 8, 12, 16, 24] as const;
+export const MOST_FRAMES = 48;
 
 export interface Cell {
   readonly query: number;
@@ -47,6 +53,11 @@ export interface ViewState {
   readonly b: number | null;
   /** What side B shows instead of the selected head: `head.3`, `run.NAME`. */
   readonly other: string | null;
+  readonly spread: Spread;
+  /** How many of them, where they are spread by a rule. */
+  readonly frames: number;
+  /** The steps chosen by hand. */
+  readonly film: readonly number[];
   readonly cell: Cell | null;
   /** Tokens whose row, column and links stay marked. */
   readonly pinQuery: number | null;
@@ -101,6 +112,9 @@ export const DEFAULT_VIEW: ViewState = {
   a: null,
   b: null,
   other: null,
+  spread: 'even',
+  frames: 8,
+  film: [],
   cell: null,
   pinQuery: null,
   pinKey: null,
@@ -167,16 +181,18 @@ const cell: Field<Cell | null> = {
   format: (value) => (value ? `${value.query}.${value.key}` : ''),
 };
 
-const heads: Field<readonly number[]> = {
-  parse(value) {
-    if (!/^\d{1,6}(\.\d{1,6})*$/.test(value)) return undefined;
-    const listed = value.split('.').map(Number);
-    return new Set(listed).size === listed.length && listed.length < MOST_LINKED_HEADS
-      ? listed
-      : undefined;
-  },
-  format: (value) => value.join('.'),
-};
+/** Different numbers, up to so many of them. */
+function listOf(most: number): Field<readonly number[]> {
+  return {
+    parse(value) {
+      if (!/^\d{1,15}(\.\d{1,15})*$/.test(value)) return undefined;
+      const listed = value.split('.').map(Number);
+      const differ = new Set(listed).size === listed.length;
+      return differ && listed.length <= most ? listed : undefined;
+    },
+    format: (value) => value.join('.'),
+  };
+}
 
 const FIELDS: { readonly [K in keyof ViewState]: Field<ViewState[K]> } = {
   run: text,
@@ -189,10 +205,13 @@ const FIELDS: { readonly [K in keyof ViewState]: Field<ViewState[K]> } = {
   a: orNull(count),
   b: orNull(count),
   other: text,
+  spread: oneOf(SPREADS),
+  frames: oneOfNumbers(FRAME_COUNTS),
+  film: listOf(MOST_FRAMES),
   cell,
   pinQuery: orNull(count),
   pinKey: orNull(count),
-  links: heads,
+  links: listOf(MOST_LINKED_HEADS - 1),
   least: oneOfNumbers(LEAST_WEIGHTS),
   perQuery: oneOfNumbers(PER_QUERY),
   zoom: {

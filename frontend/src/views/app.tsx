@@ -5,6 +5,7 @@ import { useStore } from '../state/store';
 import { CompareView } from './compare';
 import { ContextBar, LogState } from './contextbar';
 import { Dock } from './dock';
+import { FilmView } from './film';
 import { THUMB_PITCH } from './heads';
 import { NARROW, useMedia } from './hooks';
 import { Inspector } from './inspector';
@@ -101,6 +102,8 @@ function Explorer(): JSX.Element {
           <CompareView />
         ) : mode === 'links' ? (
           <LinksView />
+        ) : mode === 'film' ? (
+          <FilmView />
         ) : (
           <MapView size={size} model={model} />
         )}

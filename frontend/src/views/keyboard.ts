@@ -40,7 +40,12 @@ const ZOOM_BUTTONS: Readonly<Record<string, string>> = {
   '0': 'zoom-fit',
 };
 
-const VIEWS: Readonly<Record<string, Mode>> = { 1: 'map', 2: 'links', 3: 'compare' };
+const VIEWS: Readonly<Record<string, Mode>> = {
+  1: 'map',
+  2: 'links',
+  3: 'compare',
+  4: 'film',
+};
 
 /** In the links the token pointed at, else the crosshair's query or key. */
 function pin(store: Store, side: Token['side']): void {
@@ -62,6 +67,11 @@ function setSide(store: Store, side: 'a' | 'b'): void {
   if (step === null) return;
   store.compare.set(side, step);
   store.setMode('compare');
+}
+
+function putIn(store: Store): void {
+  const step = store.selection.step.value;
+  if (step !== null && store.view.mode.value === 'film') store.film.toggle(step);
 }
 
 function faster(store: Store, by: 1 | -1): void {
@@ -159,8 +169,8 @@ export const SHORTCUTS: readonly ShortcutGroup[] = [
         run: (store, event) => store.moveExample(event.shiftKey ? -1 : 1),
       },
       {
-        keys: ['1', '2', '3'],
-        does: 'map, links, compare',
+        keys: ['1', '2', '3', '4'],
+        does: 'map, links, compare, film',
         match: (event) => event.key in VIEWS && !event.altKey,
         run: (store, event) => store.setMode(VIEWS[event.key] ?? 'map'),
       },
@@ -177,6 +187,12 @@ export const SHORTCUTS: readonly ShortcutGroup[] = [
         run: (store) => {
           if (store.view.mode.value === 'compare') store.compare.swap();
         },
+      },
+      {
+        keys: ['I'],
+        does: 'film: put this step in, or take it out',
+        match: plain('i'),
+        run: putIn,
       },
       {
         keys: ['P', 'Shift P'],

@@ -39,7 +39,7 @@ export function MapView(props: {
         <RowLabels model={model} />
         <MapCanvas model={model} />
         <MaskNote model={model} />
-        <PoolNote model={model} />
+        <PoolNote layout={model.layout.value} />
         <LensBox model={model} />
         {status !== 'error' && <FailureOutlines model={model} />}
         {status !== 'error' && <Pins model={model} />}

@@ -29,7 +29,7 @@ const SCALES: Readonly<Record<Scale, string>> = {
 };
 
 /** Pixels of a picture's map are cells, up to this many. */
-const MOST_PIXELS = 2 ** 22;
+export const MOST_PIXELS = 2 ** 22;
 
 function suffix({ masks, view }: Store): string {
   return masks.hidden.peek().length > 0 ? `_without-${HIDDEN_NAMES[view.hide.peek()]}` : '';
@@ -65,7 +65,7 @@ export async function rasterize(svg: string): Promise<Blob | null> {
 const LARGEST_CANVAS = 16_000;
 
 /** The whole region, a pixel per cell. */
-function cellLayout(region: Region): MapLayout {
+export function cellLayout(region: Region): MapLayout {
   const whole = { firstQuery: 0, firstKey: 0 };
   return {
     ...layoutLens(0, region, { query: 0, key: 0 }),
@@ -75,7 +75,7 @@ function cellLayout(region: Region): MapLayout {
   };
 }
 
-function drawing(heading: string, pixels: ImageData): SvgMap {
+export function drawing(heading: string, pixels: ImageData): SvgMap {
   return {
     heading,
     pixels,

@@ -144,6 +144,7 @@ export function Timeline(): JSX.Element {
                 <SideLine axis={axis} name="a" />
               </>
             )}
+            {view.mode.value === 'film' && <FilmMarks axis={axis} />}
             <Playhead axis={axis} height={curveHeight} name={curve} />
           </Slider>
         )}
@@ -316,6 +317,23 @@ function SideLine({ axis, name }: { axis: TimeAxis; name: SideName }): JSX.Eleme
         {name.toUpperCase()} {formatStep(step)}
       </span>
     </div>
+  );
+}
+
+/** Where the frames of the film strip are. */
+function FilmMarks({ axis }: { axis: TimeAxis }): JSX.Element {
+  const { film } = useStore();
+  return (
+    <>
+      {film.steps.value.map((step) => (
+        <i
+          key={step}
+          class="film-mark"
+          style={style({ transform: `translateX(${axis.x(step)}px)` })}
+          aria-hidden="true"
+        />
+      ))}
+    </>
   );
 }
 

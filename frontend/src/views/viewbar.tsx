@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { prepare } from '../render/map';
-import { maxZoom } from '../render/layout';
+import { maxZoom, type MapLayout } from '../render/layout';
 import { LOG_FLOOR, position, rowMaximum } from '../render/scale';
 import { readCell } from '../state/cursor';
 import { plural } from '../state/format';
@@ -72,7 +72,7 @@ export function ViewBar({ model }: { model: MapModel }): JSX.Element {
   );
 }
 
-/** Map or comparison: the first thing in the bar of either. */
+/** The views: the first thing in the bar of each. */
 export function ModeTabs(): JSX.Element {
   const store = useStore();
   const tab = (mode: Mode, label: string, key: string) => (
@@ -93,6 +93,7 @@ export function ModeTabs(): JSX.Element {
       {tab('map', 'Map', '1')}
       {tab('links', 'Links', '2')}
       {tab('compare', 'Compare', '3')}
+      {tab('film', 'Film', '4')}
     </div>
   );
 }
@@ -115,8 +116,7 @@ function formatPool(pool: number): string {
 }
 
 /** Says in the map's pane that its pixels are not single cells. */
-export function PoolNote({ model }: { model: MapModel }): JSX.Element | null {
-  const layout = model.layout.value;
+export function PoolNote({ layout }: { layout: MapLayout | null }): JSX.Element | null {
   if (!layout || (layout.poolQueries === 1 && layout.poolKeys === 1)) return null;
   return (
     <span class="pool-note" data-testid="pooled">
@@ -230,7 +230,7 @@ const BAR_WIDTH = 120;
 const BAR_HEIGHT = 14;
 
 /** The ramp with its ends, and a marker at the value under the crosshair. */
-function ColorBar({ model }: { model: MapModel }): JSX.Element {
+export function ColorBar({ model }: { model: MapModel }): JSX.Element {
   const store = useStore();
   const palette = usePalette();
   const dpr = useDpr();
