@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from tb_attention_plugin.sampled import SampledRun
 from tb_attention_plugin.store import attention_pb2 as pb
 from tb_attention_plugin.store import code_table
+from tb_attention_plugin.store.heads import listed, to_store
 from tb_attention_plugin.store.history import History, StoredHistory
 from tb_attention_plugin.store.metric_series import MetricLog, stack_metrics
 from tb_attention_plugin.store.run import Found, RunStore, StoreError
@@ -76,6 +77,7 @@ def _add_layer(run: pb.Run, store: Source, name: str, history: History, problems
         steps=history.steps,
         wall_times=history.wall_times,
         heads=latest.entry.heads,
+        head_numbers=latest.entry.head_numbers,
         queries=latest.entry.queries,
         keys=latest.entry.keys,
         causal=latest.entry.causal,
@@ -164,12 +166,14 @@ def metrics_response(
     response = pb.MetricsResponse(steps=history.steps)
     try:
         if log is not None and isinstance(history, StoredHistory):
-            series = log.series(run, layer, history)
+            stack = log.stack(run, layer, history)
         else:
-            series = stack_metrics(store.entries(layer))
+            stack = stack_metrics(store.entries(layer))
     except StoreError as error:
         raise RequestError(400, str(error)) from error
-    for name, values in series.items():
+    if stack.series:
+        response.head_numbers.extend(to_store(stack.heads))
+    for name, values in stack.series.items():
         response.examples, response.heads = values.shape[1:]
         response.series.append(pb.MetricSeries(name=name, values=values.ravel().tolist()))
     return response
@@ -204,9 +208,9 @@ def maps_response(
             continue
         entry = found.entry
         _check_below("example", example, entry.examples, layer, step)
-        _check_below("heads", max(heads), entry.heads, layer, step)
+        positions = positions_of("heads", heads, found, layer)
         query_length, key_length = found.lengths(example)
-        blobs = [found.frame(example, head) for head in heads]
+        blobs = [found.frame(example, position) for position in positions]
         parts.reserve(blobs)
         for head, blob, frame in zip(heads, blobs, found.read(blobs), strict=True):
             header = pb.MapHeader(
@@ -277,6 +281,7 @@ def atlas_response(
                 step=recorded,
                 example=b,
                 heads=entry.heads,
+                head_numbers=entry.head_numbers,
                 rows=atlas.rows[b],
                 columns=atlas.columns[b],
                 causal=entry.causal,
@@ -345,6 +350,28 @@ def _find(store: Source, layer: str, step: int) -> Found:
             f"{history.at_or_before(step)}.",
         )
     return found
+
+
+def positions_of(name: str, heads: Sequence[int], found: Found, layer: str) -> list[int]:
+    """Where heads lie among those of a record.
+
+    Args:
+        name: Of the parameter.
+        heads: Numbers of heads.
+        found: The record.
+        layer: Name of its layer.
+
+    Raises:
+        RequestError: The record has no such head.
+    """
+    recorded = found.heads
+    if missing := [head for head in heads if head not in recorded]:
+        raise RequestError(
+            404,
+            f"{name}: layer {layer[:200]!r} has {listed(recorded)} at step {found.entry.step}, "
+            f"received {missing[0]}.",
+        )
+    return [recorded.index(head) for head in heads]
 
 
 def _check_below(name: str, value: int, limit: int, layer: str, step: int) -> None:

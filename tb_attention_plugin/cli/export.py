@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tb_attention_plugin.cli.progress import progress
+from tb_attention_plugin.store.heads import listed
 from tb_attention_plugin.store.reader import AttentionReader
 
 FORMATS = ("npz", "csv", "png", "svg", "gif", "mp4")
@@ -41,7 +42,7 @@ def export(
         layer: Name of the layer.
         steps: npz, gif and mp4 take all of them, the others the last one.
         example: Index of the example; npz holds all.
-        head: Index of the head; npz holds all.
+        head: Number of the head; npz holds all.
         output: The file.
 
     Raises:
@@ -88,9 +89,10 @@ def _map(
     reader: AttentionReader, run: str, layer: str, step: int, example: int, head: int
 ) -> NDArray[np.float32]:
     queries, keys = _lengths(reader, run, layer, step, example)
-    weights = reader.weights(run, layer, step)
-    _check_below("head", head, weights.shape[1])
-    return weights[example, head, :queries, :keys]
+    heads = reader.heads(run, layer, step)
+    if head not in heads:
+        raise LookupError(f"head: expected a recorded one ({listed(heads)}), received {head}.")
+    return reader.weights(run, layer, step)[example, heads.index(head), :queries, :keys]
 
 
 def _lengths(
@@ -107,11 +109,14 @@ def _check_below(name: str, value: int, limit: int) -> None:
 
 
 def _npz(reader: AttentionReader, run: str, layer: str, steps: list[int], output: Path) -> None:
-    arrays: dict[str, Any] = {
+    arrays: dict[str, Any] = {"steps": np.array(steps)}
+    arrays |= {
         f"weights_{step}": reader.weights(run, layer, step)
         for step in progress(steps, len(steps), "export")
     }
-    np.savez_compressed(output, steps=np.array(steps), **arrays)
+    # Steps may be of different heads: the fits of a run need not choose alike.
+    arrays |= {f"heads_{step}": np.array(reader.heads(run, layer, step)) for step in steps}
+    np.savez_compressed(output, **arrays)
 
 
 def _csv(weights: NDArray[np.float32], queries: list[str], keys: list[str], output: Path) -> None:

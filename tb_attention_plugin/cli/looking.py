@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from tb_attention_plugin.cli.progress import progress
 from tb_attention_plugin.store import attention_pb2 as pb
 from tb_attention_plugin.store import codec
+from tb_attention_plugin.store.heads import listed
 from tb_attention_plugin.store.logdir import LogDirectory
 from tb_attention_plugin.store.run import Found, RunStore, StoreError
 
@@ -68,11 +69,12 @@ def _shape(store: RunStore, layer: str, step: int) -> str:
     pooled = ""
     if entry.query_pooling or entry.key_pooling:
         pooled = f" maxima of {entry.query_pooling} × {entry.key_pooling}"
+    chosen = f" ({listed(found.heads)})" if entry.head_numbers else ""
     weights = sum(entry.frame_lengths)
     skipped = sum(one.entry.skipped for one in store.found(layer))
     left_out = f", {skipped:,} captures left out" if skipped else ""
     return (
-        f"{entry.examples} examples × {entry.heads} heads × {entry.queries} × {entry.keys}"
+        f"{entry.examples} examples × {entry.heads} heads{chosen} × {entry.queries} × {entry.keys}"
         f"{pooled}, {encoding}, {_bytes(weights)} a step{left_out}"
     )
 
@@ -109,7 +111,7 @@ def _entry_problems(store: RunStore, layer: str, step: int) -> Iterator[str]:
     maps = [(b, h) for b in range(B) for h in range(H)]
     for (b, h), frame in zip(maps, found.read([found.frame(b, h) for b, h in maps]), strict=True):
         if problem := _frame_problem(entry, frame):
-            yield f"example {b}, head {h}: {problem}"
+            yield f"example {b}, head {found.heads[h]}: {problem}"
     for atlas in entry.atlases:
         for b, tiles in enumerate(found.read(atlas.tiles)):
             size = H * atlas.rows[b] * atlas.columns[b]

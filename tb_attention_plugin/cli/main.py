@@ -28,7 +28,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--layer", help="needed where there are several")
             command.add_argument("--step", type=int, help="one step; the last one, or all, if not")
             command.add_argument("--example", type=int, default=0)
-            command.add_argument("--head", type=int, default=0)
+            command.add_argument("--head", type=int, help="the first one that is recorded, if not")
         elif name == "prune":
             command.add_argument("--every", type=int, required=True, help="k")
             command.add_argument("--run", help="one run; all of them when not given")
@@ -98,7 +98,8 @@ def _export(options: argparse.Namespace) -> int:
         steps = [options.step]
     elif kind == "npz":
         steps = steps[-1:]
-    export(reader, run, layer, steps, options.example, options.head, options.output)
+    head = reader.heads(run, layer, steps[-1])[0] if options.head is None else options.head
+    export(reader, run, layer, steps, options.example, head, options.output)
     print(f"{options.output}: {_plain(run)}, {_plain(layer)}, {len(steps)} steps up to {steps[-1]}")
     return 0
 

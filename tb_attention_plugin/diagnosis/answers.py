@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from tb_attention_plugin.diagnosis.alignment import alignment_failures
 from tb_attention_plugin.diagnosis.events import Event, EventDetector, order_of
 from tb_attention_plugin.diagnosis.summaries import metrics_of
-from tb_attention_plugin.responses import RequestError
+from tb_attention_plugin.responses import RequestError, positions_of
 from tb_attention_plugin.store import attention_pb2 as pb
 from tb_attention_plugin.store import codec
+from tb_attention_plugin.store.heads import heads_of
 from tb_attention_plugin.store.history import StoredHistory
 from tb_attention_plugin.store.run import Found, RunStore, StoreError
 
@@ -79,7 +80,9 @@ class EventLog:
             if isinstance(entry, StoreError):
                 followed.unreadable += 1
             else:
-                found = followed.detector.update(layer, entry.step, metrics_of(entry))
+                found = followed.detector.update(
+                    layer, entry.step, metrics_of(entry), heads_of(entry)
+                )
                 followed.events.extend(found)
         return followed
 
@@ -114,14 +117,12 @@ def failures_response(
         found = store.find(layer, step)
         if found is None:
             raise RequestError(404, f"step: layer {layer[:200]!r} has no record at step {step}.")
-        for name, value, limit in (
-            ("example", example, found.entry.examples),
-            ("head", head, found.entry.heads),
-        ):
-            if value >= limit:
-                raise RequestError(
-                    404, f"{name}: there are {limit}, numbered from 0; received {value}."
-                )
+        if example >= found.entry.examples:
+            raise RequestError(
+                404,
+                f"example: there are {found.entry.examples}, numbered from 0; received {example}.",
+            )
+        (position,) = positions_of("head", [head], found, layer)
         if found.entry.query_pooling or found.entry.key_pooling:
             raise RequestError(
                 400,
@@ -129,7 +130,7 @@ def failures_response(
                 f"{found.entry.query_pooling} × {found.entry.key_pooling} weights, which say "
                 "nothing about single queries. Record with a larger max_length.",
             )
-        return _failures(found, example, head)
+        return _failures(found, example, position)
     except StoreError as error:
         raise RequestError(404, f"The map of step {step} cannot be read. {error}") from error
 
@@ -140,9 +141,9 @@ def _source(runs: Mapping[str, object], run: str) -> object:
     return runs[run]
 
 
-def _failures(found: Found, example: int, head: int) -> pb.FailuresResponse:
+def _failures(found: Found, example: int, position: int) -> pb.FailuresResponse:
     entry = found.entry
-    frame = found.read_one(found.frame(example, head))
+    frame = found.read_one(found.frame(example, position))
     try:
         weights = codec.decode_frame(
             frame, entry.encoding, entry.queries, entry.keys, entry.code_table

@@ -61,7 +61,7 @@ class Event:
     Attributes:
         kind: What.
         layer: Name of the layer.
-        head: Index of the head.
+        head: Number of the head.
         step: Step of the first record that shows it.
         confirmed_step: Step of the record with which it counts: later than `step`, since one
             record may be noise.
@@ -113,21 +113,26 @@ class EventDetector:
         self._thresholds = thresholds
         self._layers: dict[str, _LayerState] = {}
 
-    def update(self, layer: str, step: int, metrics: Metrics) -> list[Event]:
+    def update(
+        self, layer: str, step: int, metrics: Metrics, heads: Sequence[int] | None = None
+    ) -> list[Event]:
         """Takes in one record.
 
         Args:
             layer: Name of the layer.
             step: Step of the record, later than the layer's last one.
             metrics: Its metrics; one that is missing says nothing.
+            heads: The number of each head; None: 0 to H - 1.
 
         Returns:
             The events that count from this record on.
         """
-        heads = next((values.shape[-1] for values in metrics.values()), 0)
+        H = next((values.shape[-1] for values in metrics.values()), 0)
+        numbers = tuple(range(H) if heads is None else heads)
         state = self._layers.get(layer)
-        if state is None or state.heads != heads:  # a model whose heads were changed starts anew
-            state = self._layers[layer] = _LayerState(heads, self._thresholds)
+        # Where other heads are recorded than before, all of them start anew.
+        if state is None or state.numbers != numbers:
+            state = self._layers[layer] = _LayerState(numbers, self._thresholds)
         known = [name for name in _READ if name in metrics]
         # All at once: one by one, this was half of the cost of a record.
         means: dict[str, Numbers] = {}
@@ -135,7 +140,7 @@ class EventDetector:
             together = mean_over_examples(np.stack([metrics[name] for name in known]))
             means = dict(zip(known, together, strict=True))
         return [
-            Event(kind, layer, head, first, step, metric, float(means[metric][head]))
+            Event(kind, layer, numbers[head], first, step, metric, float(means[metric][head]))
             for kind, metric, head, first in state.update(step, means)
         ]
 
@@ -143,8 +148,9 @@ class EventDetector:
 class _LayerState:
     """What is known of each head of a layer."""
 
-    def __init__(self, heads: int, thresholds: Thresholds) -> None:
-        self.heads = heads
+    def __init__(self, numbers: tuple[int, ...], thresholds: Thresholds) -> None:
+        self.numbers = numbers
+        self.heads = heads = len(numbers)
         self._limits = limits = thresholds
         self._collapse = Latch(heads, limits.patience)
         self._diagonal = Latch(heads, limits.patience)
@@ -248,6 +254,7 @@ def events_of(
     steps: Sequence[int],
     series: Mapping[str, NDArray[np.floating]],
     thresholds: Thresholds = DEFAULT_THRESHOLDS,
+    heads: Sequence[int] | None = None,
 ) -> list[Event]:
     """The events of a whole training.
 
@@ -256,6 +263,7 @@ def events_of(
         steps: Every recorded step.
         series: Each metric's name and its `[steps, B, H]`, as `AttentionReader.metrics` gives them.
         thresholds: From where on something counts.
+        heads: The number of each head; None: 0 to H - 1.
 
     Returns:
         The events, in the order in which they came to count.
@@ -263,7 +271,8 @@ def events_of(
     detector = EventDetector(thresholds)
     events: list[Event] = []
     for i, step in enumerate(steps):
-        events.extend(detector.update(layer, step, {name: s[i] for name, s in series.items()}))
+        metrics = {name: values[i] for name, values in series.items()}
+        events.extend(detector.update(layer, step, metrics, heads))
     return events
 
 

@@ -43,16 +43,26 @@ def metrics_of(entry: pb.Entry) -> dict[str, NDArray[np.float32]]:
 
 
 def scalars_of(
-    layer: str, metrics: dict[str, NDArray[np.float32]], names: Sequence[str]
+    layer: str,
+    metrics: dict[str, NDArray[np.float32]],
+    names: Sequence[str],
+    heads: Sequence[int],
 ) -> dict[str, float]:
     """Tags and values of chosen metrics, each the mean over the examples.
 
     The tag is `attention_<metric>/<layer>/head_<h>`: TensorBoard makes a group of what precedes the
     first slash. Heads that have no value have no scalar.
+
+    Args:
+        layer: Name of the layer.
+        metrics: Its metrics, each `[B, H]`.
+        names: Of those that become scalars.
+        heads: The number of each head.
     """
     values: dict[str, float] = {}
     for name in names:
-        for head, value in enumerate(mean_over_examples(metrics[name]).tolist()):
+        means = mean_over_examples(metrics[name]).tolist()
+        for head, value in zip(heads, means, strict=True):
             if not math.isnan(value):
                 values[f"attention_{name}/{layer}/head_{head}"] = value
     return values

@@ -40,6 +40,7 @@ class _Previous:
     empty_corners: NDArray[np.bool_]  # [B, H]
     lengths: tuple[bytes, bytes]
     tokens: tuple[Tokens | None, Tokens | None]
+    heads: tuple[int, ...] | None
 
     @staticmethod
     def of(record: AttentionRecord) -> _Previous:
@@ -49,6 +50,7 @@ class _Previous:
             np.zeros(record.weights.shape[:2], np.bool_),
             (record.query_lengths.tobytes(), record.key_lengths.tobytes()),
             (record.query_tokens, record.key_tokens),
+            record.heads,
         )
 
     def of_example(self, b: int, queries: int, keys: int) -> Previous:
@@ -59,6 +61,7 @@ class _Previous:
             self.weights.shape == other.weights.shape
             and self.lengths == other.lengths
             and self.tokens == other.tokens
+            and self.heads == other.heads
         )
 
 
@@ -81,7 +84,7 @@ class HeadMetrics:
 
         Returns:
             Each of `METRICS` and its float32 `[B, H]`; `change` is NaN for a layer's first record
-            and where the examples, their lengths or tokens are others than before.
+            and where the examples, their lengths or tokens, or the heads are others than before.
         """
         this = _Previous.of(record)
         before = self._previous.get(record.layer)

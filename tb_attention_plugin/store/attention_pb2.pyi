@@ -47,7 +47,7 @@ class Header(_message.Message):
     def __init__(self, version: _Optional[int] = ..., start_time: _Optional[float] = ..., writer: _Optional[str] = ...) -> None: ...
 
 class Entry(_message.Message):
-    __slots__ = ("step", "layer", "wall_time", "examples", "heads", "queries", "keys", "query_lengths", "key_lengths", "causal", "encoding", "code_table", "frames_offset", "frame_lengths", "frame_crc32s", "atlases", "query_tokens", "key_tokens", "metrics", "has_nonfinite", "out_of_range", "dtype", "skipped", "query_pooling", "key_pooling")
+    __slots__ = ("step", "layer", "wall_time", "examples", "heads", "queries", "keys", "query_lengths", "key_lengths", "causal", "encoding", "code_table", "frames_offset", "frame_lengths", "frame_crc32s", "atlases", "query_tokens", "key_tokens", "metrics", "has_nonfinite", "out_of_range", "dtype", "skipped", "query_pooling", "key_pooling", "head_numbers")
     STEP_FIELD_NUMBER: _ClassVar[int]
     LAYER_FIELD_NUMBER: _ClassVar[int]
     WALL_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -73,6 +73,7 @@ class Entry(_message.Message):
     SKIPPED_FIELD_NUMBER: _ClassVar[int]
     QUERY_POOLING_FIELD_NUMBER: _ClassVar[int]
     KEY_POOLING_FIELD_NUMBER: _ClassVar[int]
+    HEAD_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     step: int
     layer: str
     wall_time: float
@@ -98,7 +99,8 @@ class Entry(_message.Message):
     skipped: int
     query_pooling: int
     key_pooling: int
-    def __init__(self, step: _Optional[int] = ..., layer: _Optional[str] = ..., wall_time: _Optional[float] = ..., examples: _Optional[int] = ..., heads: _Optional[int] = ..., queries: _Optional[int] = ..., keys: _Optional[int] = ..., query_lengths: _Optional[_Iterable[int]] = ..., key_lengths: _Optional[_Iterable[int]] = ..., causal: bool = ..., encoding: _Optional[_Union[Encoding, str]] = ..., code_table: _Optional[int] = ..., frames_offset: _Optional[int] = ..., frame_lengths: _Optional[_Iterable[int]] = ..., frame_crc32s: _Optional[_Iterable[int]] = ..., atlases: _Optional[_Iterable[_Union[Atlas, _Mapping]]] = ..., query_tokens: _Optional[_Union[Blob, _Mapping]] = ..., key_tokens: _Optional[_Union[Blob, _Mapping]] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., has_nonfinite: bool = ..., out_of_range: bool = ..., dtype: _Optional[str] = ..., skipped: _Optional[int] = ..., query_pooling: _Optional[int] = ..., key_pooling: _Optional[int] = ...) -> None: ...
+    head_numbers: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, step: _Optional[int] = ..., layer: _Optional[str] = ..., wall_time: _Optional[float] = ..., examples: _Optional[int] = ..., heads: _Optional[int] = ..., queries: _Optional[int] = ..., keys: _Optional[int] = ..., query_lengths: _Optional[_Iterable[int]] = ..., key_lengths: _Optional[_Iterable[int]] = ..., causal: bool = ..., encoding: _Optional[_Union[Encoding, str]] = ..., code_table: _Optional[int] = ..., frames_offset: _Optional[int] = ..., frame_lengths: _Optional[_Iterable[int]] = ..., frame_crc32s: _Optional[_Iterable[int]] = ..., atlases: _Optional[_Iterable[_Union[Atlas, _Mapping]]] = ..., query_tokens: _Optional[_Union[Blob, _Mapping]] = ..., key_tokens: _Optional[_Union[Blob, _Mapping]] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., has_nonfinite: bool = ..., out_of_range: bool = ..., dtype: _Optional[str] = ..., skipped: _Optional[int] = ..., query_pooling: _Optional[int] = ..., key_pooling: _Optional[int] = ..., head_numbers: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class RecordGlance(_message.Message):
     __slots__ = ("header", "entry")
@@ -201,7 +203,7 @@ class Run(_message.Message):
     def __init__(self, name: _Optional[str] = ..., layers: _Optional[_Iterable[_Union[Layer, _Mapping]]] = ..., thumbnails_only: bool = ...) -> None: ...
 
 class Layer(_message.Message):
-    __slots__ = ("name", "steps", "wall_times", "heads", "queries", "keys", "causal", "examples", "example_steps", "generation", "query_pooling", "key_pooling")
+    __slots__ = ("name", "steps", "wall_times", "heads", "queries", "keys", "causal", "examples", "example_steps", "generation", "query_pooling", "key_pooling", "head_numbers")
     NAME_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
     WALL_TIMES_FIELD_NUMBER: _ClassVar[int]
@@ -214,6 +216,7 @@ class Layer(_message.Message):
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     QUERY_POOLING_FIELD_NUMBER: _ClassVar[int]
     KEY_POOLING_FIELD_NUMBER: _ClassVar[int]
+    HEAD_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     name: str
     steps: _containers.RepeatedScalarFieldContainer[int]
     wall_times: _containers.RepeatedScalarFieldContainer[float]
@@ -226,7 +229,8 @@ class Layer(_message.Message):
     generation: str
     query_pooling: int
     key_pooling: int
-    def __init__(self, name: _Optional[str] = ..., steps: _Optional[_Iterable[int]] = ..., wall_times: _Optional[_Iterable[float]] = ..., heads: _Optional[int] = ..., queries: _Optional[int] = ..., keys: _Optional[int] = ..., causal: bool = ..., examples: _Optional[_Iterable[_Union[Example, _Mapping]]] = ..., example_steps: _Optional[_Iterable[int]] = ..., generation: _Optional[str] = ..., query_pooling: _Optional[int] = ..., key_pooling: _Optional[int] = ...) -> None: ...
+    head_numbers: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, name: _Optional[str] = ..., steps: _Optional[_Iterable[int]] = ..., wall_times: _Optional[_Iterable[float]] = ..., heads: _Optional[int] = ..., queries: _Optional[int] = ..., keys: _Optional[int] = ..., causal: bool = ..., examples: _Optional[_Iterable[_Union[Example, _Mapping]]] = ..., example_steps: _Optional[_Iterable[int]] = ..., generation: _Optional[str] = ..., query_pooling: _Optional[int] = ..., key_pooling: _Optional[int] = ..., head_numbers: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Example(_message.Message):
     __slots__ = ("query_tokens", "key_tokens", "query_length", "key_length")
@@ -247,16 +251,18 @@ class ExamplesResponse(_message.Message):
     def __init__(self, examples: _Optional[_Iterable[_Union[Example, _Mapping]]] = ...) -> None: ...
 
 class MetricsResponse(_message.Message):
-    __slots__ = ("steps", "examples", "heads", "series")
+    __slots__ = ("steps", "examples", "heads", "series", "head_numbers")
     STEPS_FIELD_NUMBER: _ClassVar[int]
     EXAMPLES_FIELD_NUMBER: _ClassVar[int]
     HEADS_FIELD_NUMBER: _ClassVar[int]
     SERIES_FIELD_NUMBER: _ClassVar[int]
+    HEAD_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     steps: _containers.RepeatedScalarFieldContainer[int]
     examples: int
     heads: int
     series: _containers.RepeatedCompositeFieldContainer[MetricSeries]
-    def __init__(self, steps: _Optional[_Iterable[int]] = ..., examples: _Optional[int] = ..., heads: _Optional[int] = ..., series: _Optional[_Iterable[_Union[MetricSeries, _Mapping]]] = ...) -> None: ...
+    head_numbers: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, steps: _Optional[_Iterable[int]] = ..., examples: _Optional[int] = ..., heads: _Optional[int] = ..., series: _Optional[_Iterable[_Union[MetricSeries, _Mapping]]] = ..., head_numbers: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class MetricSeries(_message.Message):
     __slots__ = ("name", "values")
@@ -351,7 +357,7 @@ class MapHeader(_message.Message):
     def __init__(self, step: _Optional[int] = ..., example: _Optional[int] = ..., head: _Optional[int] = ..., queries: _Optional[int] = ..., keys: _Optional[int] = ..., query_length: _Optional[int] = ..., key_length: _Optional[int] = ..., causal: bool = ..., encoding: _Optional[_Union[Encoding, str]] = ..., code_table: _Optional[int] = ..., crc32: _Optional[int] = ..., has_nonfinite: bool = ..., out_of_range: bool = ..., problem: _Optional[str] = ..., query_pooling: _Optional[int] = ..., key_pooling: _Optional[int] = ...) -> None: ...
 
 class AtlasHeader(_message.Message):
-    __slots__ = ("layer", "step", "example", "heads", "rows", "columns", "causal", "query_length", "key_length", "code_table", "problem")
+    __slots__ = ("layer", "step", "example", "heads", "rows", "columns", "causal", "query_length", "key_length", "code_table", "problem", "head_numbers")
     LAYER_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
     EXAMPLE_FIELD_NUMBER: _ClassVar[int]
@@ -363,6 +369,7 @@ class AtlasHeader(_message.Message):
     KEY_LENGTH_FIELD_NUMBER: _ClassVar[int]
     CODE_TABLE_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    HEAD_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     layer: str
     step: int
     example: int
@@ -374,4 +381,5 @@ class AtlasHeader(_message.Message):
     key_length: int
     code_table: int
     problem: str
-    def __init__(self, layer: _Optional[str] = ..., step: _Optional[int] = ..., example: _Optional[int] = ..., heads: _Optional[int] = ..., rows: _Optional[int] = ..., columns: _Optional[int] = ..., causal: bool = ..., query_length: _Optional[int] = ..., key_length: _Optional[int] = ..., code_table: _Optional[int] = ..., problem: _Optional[str] = ...) -> None: ...
+    head_numbers: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, layer: _Optional[str] = ..., step: _Optional[int] = ..., example: _Optional[int] = ..., heads: _Optional[int] = ..., rows: _Optional[int] = ..., columns: _Optional[int] = ..., causal: bool = ..., query_length: _Optional[int] = ..., key_length: _Optional[int] = ..., code_table: _Optional[int] = ..., problem: _Optional[str] = ..., head_numbers: _Optional[_Iterable[int]] = ...) -> None: ...

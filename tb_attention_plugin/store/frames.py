@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tb_attention_plugin.metrics import HeadMetrics
 from tb_attention_plugin.store import attention_pb2 as pb
 from tb_attention_plugin.store import code_table, codec, thumbnails
+from tb_attention_plugin.store.heads import to_store
 from tb_attention_plugin.store.pooling import Pooling, pool_lengths, pool_tokens
 from tb_attention_plugin.store.record import AttentionRecord, Tokens
 from tb_attention_plugin.store.validation import ROUNDING
@@ -62,6 +63,7 @@ class FrameWriter:
             wall_time=record.wall_time,
             examples=B,
             heads=H,
+            head_numbers=to_store(record.head_numbers),
             queries=-(-Q // pooling.queries),
             keys=-(-K // pooling.keys),
             query_pooling=pooling.queries if pooling.pools else 0,

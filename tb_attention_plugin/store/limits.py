@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 
 from tb_attention_plugin.store import attention_pb2 as pb
+from tb_attention_plugin.store import heads
 
 MAX_LAYER_NAME = 1024
 MAX_LAYERS = 4096
@@ -84,6 +85,7 @@ def entry_problem(entry: pb.Entry) -> str | None:
     return (
         glance_problem(entry)
         or layout_problem(B, H, Q, K)
+        or (heads.numbers_problem(entry.head_numbers, H) if entry.head_numbers else None)
         or _lengths_problem("query_lengths", entry.query_lengths, B, Q)
         or _lengths_problem("key_lengths", entry.key_lengths, B, K)
         or _frames_problem(entry, B * H, Q * K)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tb_attention_plugin.store import attention_pb2 as pb
 from tb_attention_plugin.store import limits
+from tb_attention_plugin.store.heads import heads_of
 from tb_attention_plugin.store.history import StoredHistory
 from tb_attention_plugin.store.index import StoreError
 
@@ -26,60 +27,78 @@ _MOST_BYTES = 64 << 20
 _MAX_VALUES = 1 << 28
 
 
-def stack_metrics(
-    entries: Iterable[pb.Entry | StoreError],
-) -> dict[str, NDArray[np.float32]]:
-    """Metrics of entries, `[steps, B, H]` each; NaN where one is missing.
+@dataclass(frozen=True)
+class Stack:
+    """The metrics of a layer over its steps.
 
-    Where the number of examples or heads changed over time, the array holds the most there were.
+    Attributes:
+        heads: Number of each of the H heads, ascending: all that were recorded at any step.
+        series: Each metric's name and its `[steps, B, H]`; NaN where a step has none.
+    """
+
+    heads: Sequence[int]
+    series: Mapping[str, Series]
+
+
+def stack_metrics(entries: Iterable[pb.Entry | StoreError]) -> Stack:
+    """Metrics of entries, each head in a column of its own.
+
+    Where the number of examples changed over time, the arrays hold the most there were.
 
     Raises:
         StoreError: There are more values than can be.
     """
-    found: dict[str, list[tuple[int, NDArray[np.float32]]]] = {}
-    steps = examples = heads = 0
+    found: dict[str, list[tuple[int, Sequence[int], Series]]] = {}
+    steps = examples = 0
+    known: set[int] = set()  # numbers of heads
     for entry in entries:
         steps += 1
         if isinstance(entry, StoreError):
             continue
-        examples, heads = max(examples, entry.examples), max(heads, entry.heads)
+        examples, numbers = max(examples, entry.examples), heads_of(entry)
+        known.update(numbers)
         for metric in entry.metrics:
             values = np.array(metric.values, np.float32).reshape(entry.examples, entry.heads)
-            found.setdefault(metric.name, []).append((steps - 1, values))
+            found.setdefault(metric.name, []).append((steps - 1, numbers, values))
         # Steps of different shapes need room for the largest: a few lying entries must not need
         # all memory there is.
-        if len(found) > limits.MAX_METRICS or len(found) * steps * examples * heads > _MAX_VALUES:
+        values_of_all = len(found) * steps * examples * len(known)
+        if len(found) > limits.MAX_METRICS or values_of_all > _MAX_VALUES:
             raise StoreError(
-                f"metrics: {len(found)} of {examples} examples and {heads} heads at {steps:,} "
+                f"metrics: {len(found)} of {examples} examples and {len(known)} heads at {steps:,} "
                 f"steps; at most {_MAX_VALUES:,} values and {limits.MAX_METRICS} metrics are "
                 "possible."
             )
-    series: dict[str, NDArray[np.float32]] = {}
+    heads = tuple(sorted(known))
+    columns = {number: column for column, number in enumerate(heads)}
+    series: dict[str, Series] = {}
     for name, rows in found.items():
-        series[name] = np.full((steps, examples, heads), np.nan, np.float32)
-        for step, values in rows:
-            series[name][step, : values.shape[0], : values.shape[1]] = values
-    return series
+        series[name] = np.full((steps, examples, len(heads)), np.nan, np.float32)
+        for step, numbers, values in rows:
+            at = slice(len(heads)) if len(numbers) == len(heads) else [columns[n] for n in numbers]
+            series[name][step][: len(values), at] = values
+    return Stack(heads, series)
 
 
 @dataclass(frozen=True)
 class _Known:
     generation: str
     count: int
-    series: Mapping[str, Series]
+    stack: Stack
 
     @property
     def size(self) -> int:
-        return sum(values.nbytes for values in self.series.values())
+        return sum(values.nbytes for values in self.stack.series.values())
 
-    def fits(self, later: Mapping[str, Series], count: int) -> bool:
+    def fits(self, later: Stack, count: int) -> bool:
         """Whether later entries have the same metrics, examples and heads, and room."""
         shapes, later_shapes = (
-            {name: values.shape[1:] for name, values in series.items()}
-            for series in (self.series, later)
+            {name: values.shape[1:] for name, values in stack.series.items()}
+            for stack in (self.stack, later)
         )
         values = sum(math.prod(shape) for shape in shapes.values())
-        return shapes == later_shapes and values * count <= _MAX_VALUES
+        same = shapes == later_shapes and self.stack.heads == later.heads
+        return same and values * count <= _MAX_VALUES
 
 
 class MetricLog:
@@ -93,7 +112,7 @@ class MetricLog:
         self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
         self._lock = threading.Lock()
 
-    def series(self, run: str, layer: str, history: StoredHistory) -> Mapping[str, Series]:
+    def stack(self, run: str, layer: str, history: StoredHistory) -> Stack:
         """Metrics of all entries of a history; see `stack_metrics`.
 
         Args:
@@ -105,19 +124,21 @@ class MetricLog:
             known = self._known.get((run, layer))
         count = len(history.steps)
         if known is None or known.generation != history.generation or known.count > count:
-            known = _Known(history.generation, 0, {})
+            known = _Known(history.generation, 0, Stack((), {}))
         entries = list(history.entries(known.count))
-        series = stack_metrics(entries)
+        stack = stack_metrics(entries)
         if not entries:
-            series = known.series
-        elif known.count and known.fits(series, count):
-            series = {n: np.concatenate([known.series[n], v]) for n, v in series.items()}
+            stack = known.stack
+        elif known.count and known.fits(stack, count):
+            before = known.stack.series
+            series = {n: np.concatenate([before[n], v]) for n, v in stack.series.items()}
+            stack = Stack(stack.heads, series)
         elif known.count:
             entries = list(history.entries())
-            series = stack_metrics(entries)
+            stack = stack_metrics(entries)
         if not any(isinstance(entry, StoreError) for entry in entries):
-            self._remember((run, layer), _Known(history.generation, count, series))
-        return series
+            self._remember((run, layer), _Known(history.generation, count, stack))
+        return stack
 
     def _remember(self, key: tuple[str, str], known: _Known) -> None:
         with self._lock:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from tb_attention_plugin.diagnosis.events import Event, EventDetector, order_of
 from tb_attention_plugin.diagnosis.summaries import metrics_of
 from tb_attention_plugin.store import codec
+from tb_attention_plugin.store.heads import heads_of
 from tb_attention_plugin.store.history import History
 from tb_attention_plugin.store.logdir import LogDirectory, root_at
-from tb_attention_plugin.store.metric_series import stack_metrics
+from tb_attention_plugin.store.metric_series import Stack, stack_metrics
 from tb_attention_plugin.store.pooling import Pooling
 from tb_attention_plugin.store.run import Found, RunStore, StoreError
 from tb_attention_plugin.store.urls import is_url
@@ -82,8 +83,8 @@ class AttentionReader:
         """The attention weights of a record.
 
         Returns:
-            float32 `[B, H, Q, K]`, each within 5e-4 absolute or 1 % relative of what was recorded
-            (with `precision="code8"`).
+            float32 `[B, H, Q, K]` with the heads that `heads` numbers, each weight within 5e-4
+            absolute or 1 % relative of what was recorded (with `precision="code8"`).
 
         Raises:
             LookupError: There is no such run, layer or step.
@@ -91,7 +92,7 @@ class AttentionReader:
         """
         _, found = self._found(run, layer, step)
         entry = found.entry
-        B, H = entry.examples, entry.heads
+        B, H, heads = entry.examples, entry.heads, found.heads
         frames = found.read([found.frame(b, h) for b in range(B) for h in range(H)])
         out = np.empty((B * H, entry.queries, entry.keys), np.float32)
         for i, frame in enumerate(frames):
@@ -103,10 +104,29 @@ class AttentionReader:
                 )
             except ValueError as error:
                 raise StoreError(
-                    f"weights: the map of example {i // H}, head {i % H} at step {step} cannot be "
-                    f"decoded. {error}"
+                    f"weights: the map of example {i // H}, head {heads[i % H]} at step {step} "
+                    f"cannot be decoded. {error}"
                 ) from error
         return out.reshape(B, H, entry.queries, entry.keys)
+
+    def heads(self, run: str, layer: str, step: int | None = None) -> list[int]:
+        """The number in the model of each head that was recorded, ascending.
+
+        Args:
+            run: Name of the run.
+            layer: Name of the layer.
+            step: A recorded step, for the heads along axis 1 of its `weights`. None: the heads of
+                all steps together, along the last axis of `metrics`.
+
+        Returns:
+            0 to H - 1, unless only some of the heads were chosen.
+
+        Raises:
+            LookupError: There is no such run, layer or step.
+        """
+        if step is not None:
+            return list(self._found(run, layer, step)[1].heads)
+        return list(self._stack(run, layer).heads)
 
     def pooling(self, run: str, layer: str, step: int) -> Pooling:
         """How many queries and keys a row and a column of a record stand for.
@@ -121,10 +141,10 @@ class AttentionReader:
         """Metrics of every recorded step.
 
         Returns:
-            Each metric's name and its float32 `[steps, B, H]`; NaN where a step has none.
+            Each metric's name and its float32 `[steps, B, H]`; NaN where a step has none. The heads
+            are those of `heads(run, layer)`.
         """
-        store, _ = self._history(run, layer)
-        return stack_metrics(store.entries(layer))
+        return dict(self._stack(run, layer).series)
 
     def metrics_table(self, run: str) -> dict[str, NDArray[Any]]:
         """Metrics of all layers of a run as the columns of a table.
@@ -145,7 +165,8 @@ class AttentionReader:
         """
         parts: list[dict[str, NDArray[Any]]] = []
         for layer in self.layers(run):
-            steps, series = self.steps(run, layer), self.metrics(run, layer)
+            steps, stack = self.steps(run, layer), self._stack(run, layer)
+            series = stack.series
             shape = next(iter(series.values()), np.empty((0, 0, 0))).shape
             # A training that goes on may have recorded in between.
             count = min(len(steps), shape[0])
@@ -155,7 +176,7 @@ class AttentionReader:
                     "layer": np.full(step.size, layer),
                     "step": np.array(steps, np.int64)[step],
                     "example": example,
-                    "head": head,
+                    "head": np.array(stack.heads, np.int64)[head],
                     **{name: values[:count].ravel() for name, values in series.items()},
                 }
             )
@@ -190,8 +211,12 @@ class AttentionReader:
             detector = EventDetector()
             for entry in store.entries(layer):
                 if not isinstance(entry, StoreError):
-                    events += detector.update(layer, entry.step, metrics_of(entry))
+                    events += detector.update(layer, entry.step, metrics_of(entry), heads_of(entry))
         return sorted(events, key=order_of)
+
+    def _stack(self, run: str, layer: str) -> Stack:
+        store, _ = self._history(run, layer)
+        return stack_metrics(store.entries(layer))
 
     def _store(self, run: str) -> RunStore:
         store = self._logs.run(run)

@@ -28,6 +28,7 @@ class AttentionRecord:
         causal: Whether a query cannot attend to later keys.
         dtype: Name of the dtype in which the weights were given.
         skipped: Captures that were due since the layer's record before and were left out.
+        heads: Number of each of the H heads in the model, ascending; None: 0 to H - 1.
     """
 
     layer: str
@@ -41,6 +42,12 @@ class AttentionRecord:
     causal: bool
     dtype: str
     skipped: int = 0
+    heads: tuple[int, ...] | None = None
+
+    @property
+    def head_numbers(self) -> Sequence[int]:
+        """The number of each head, ascending."""
+        return range(self.weights.shape[1]) if self.heads is None else self.heads
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from tb_attention_plugin.store import attention_pb2 as pb
 from tb_attention_plugin.store import codec, files, limits
 from tb_attention_plugin.store.folder import Folder, LocalFolder
+from tb_attention_plugin.store.heads import heads_of
 from tb_attention_plugin.store.history import History, StoredHistory
 from tb_attention_plugin.store.index import IndexFile, StoreError, Track
 
@@ -38,9 +39,14 @@ class Found:
         keys = entry.key_lengths[example] if entry.key_lengths else entry.keys
         return queries, keys
 
-    def frame(self, example: int, head: int) -> pb.Blob:
-        """Where the frame of a map lies."""
-        at = example * self.entry.heads + head
+    @property
+    def heads(self) -> Sequence[int]:
+        """The number of each head in the model, ascending."""
+        return heads_of(self.entry)
+
+    def frame(self, example: int, position: int) -> pb.Blob:
+        """Where the frame of a map lies, of the head at a position in `heads`."""
+        at = example * self.entry.heads + position
         lengths = self.entry.frame_lengths
         return pb.Blob(
             offset=self.entry.frames_offset + sum(lengths[:at]),

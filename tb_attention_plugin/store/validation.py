@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tb_attention_plugin.store import heads as head_numbers
 from tb_attention_plugin.store.limits import MAX_LAYER_NAME, layout_problem
 from tb_attention_plugin.store.record import AttentionRecord, Tokens
 
@@ -107,6 +108,24 @@ def _weights(weights: ArrayLike, *, time_major: bool) -> NDArray[np.floating]:
     return array
 
 
+def _heads(heads: Sequence[int] | None, H: int) -> tuple[int, ...] | None:
+    if heads is None:
+        return None
+    array = _array("heads", heads)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise TypeError(
+            f"heads: expected the numbers of the {H} heads of weights, e.g. (3, 7), received "
+            f"{heads!r}."
+        )
+    numbers = tuple(int(number) for number in array)
+    if problem := head_numbers.numbers_problem(numbers, H):
+        raise ValueError(
+            f"heads: expected the number of each of the {H} heads of weights, ascending, received "
+            f"{problem}: {list(numbers)[:16]}. Sort them: heads = sorted(heads), weights[:, heads]."
+        )
+    return numbers if head_numbers.to_store(numbers) else None
+
+
 def _lengths(name: str, lengths: ArrayLike | None, B: int, limit: int) -> NDArray[np.int64]:
     if lengths is None:
         return np.full(B, limit, np.int64)
@@ -194,6 +213,7 @@ def make_record(
     wall_time: float | None,
     time_major: bool,
     skipped: int = 0,
+    heads: Sequence[int] | None = None,
 ) -> AttentionRecord:
     """Validates the arguments of `AttentionWriter.write`; see there.
 
@@ -202,7 +222,7 @@ def make_record(
     """
     layer, step = _layer(layer), _step(step)
     given = _weights(weights, time_major=time_major)
-    B, _, Q, K = given.shape
+    B, H, Q, K = given.shape
     query_valid = _lengths("query_lengths", query_lengths, B, Q)
     key_valid = _lengths("key_lengths", key_lengths, B, K)
     with np.errstate(over="ignore"):  # float64 beyond float32's range becomes infinity, and flagged
@@ -219,6 +239,7 @@ def make_record(
         causal=bool(causal),
         dtype=given.dtype.name,
         skipped=_count("skipped", skipped),
+        heads=_heads(heads, H),
     )
 
 

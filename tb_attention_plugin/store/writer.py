@@ -17,6 +17,7 @@ from tb_attention_plugin.diagnosis import summaries
 from tb_attention_plugin.diagnosis.events import Event, EventDetector
 from tb_attention_plugin.store import attention_pb2 as pb
 from tb_attention_plugin.store import files
+from tb_attention_plugin.store.heads import heads_of
 from tb_attention_plugin.store.journal import Journal, LocalJournal
 from tb_attention_plugin.store.record import AttentionRecord, ImageRenderer, Tokens
 from tb_attention_plugin.store.urls import is_url
@@ -134,6 +135,7 @@ class AttentionWriter:
         wall_time: float | None = None,
         time_major: bool = False,
         skipped: int = 0,
+        heads: Sequence[int] | None = None,
     ) -> None:
         """Records one layer's attention at one step.
 
@@ -150,6 +152,9 @@ class AttentionWriter:
             wall_time: Seconds since the epoch; now when None.
             time_major: Says that `weights` is `[T, B, K]`. A shape is never guessed.
             skipped: Captures that were due since the layer's last one and were left out.
+            heads: Number of each of the H heads in the model, ascending, where `weights` is of some
+                of them, e.g. `weights[:, [3, 7]]` with `heads=(3, 7)`. The tab, the metrics and the
+                events call them by these numbers. None: 0 to H - 1.
 
         Raises:
             ValueError: An argument is not as described, or the step is not later than the last.
@@ -169,6 +174,7 @@ class AttentionWriter:
             wall_time=wall_time,
             time_major=time_major,
             skipped=skipped,
+            heads=heads,
         )
         last = self._last_steps.get(record.layer)
         if last is not None and record.step <= last:
@@ -276,8 +282,9 @@ class AttentionWriter:
 
     def _diagnose(self, entry: pb.Entry) -> None:
         metrics = summaries.metrics_of(entry)
-        scalars = summaries.scalars_of(entry.layer, metrics, self._scalars)
-        events = self._detector.update(entry.layer, entry.step, metrics)
+        heads = heads_of(entry)
+        scalars = summaries.scalars_of(entry.layer, metrics, self._scalars, heads)
+        events = self._detector.update(entry.layer, entry.step, metrics, heads)
         tag = f"{summaries.EVENTS_TAG}/{entry.layer}"
         texts = {tag: summaries.text_of(events)} if events else {}
         if scalars or texts:

@@ -83,9 +83,9 @@ def test_each_record_is_read_once(log: Path, monkeypatch: pytest.MonkeyPatch) ->
     steps: list[int] = []
     update = events.EventDetector.update
 
-    def counting(self: Any, layer: str, step: int, metrics: Any) -> Any:
+    def counting(self: Any, layer: str, step: int, *arguments: Any) -> Any:
         steps.append(step)
-        return update(self, layer, step, metrics)
+        return update(self, layer, step, *arguments)
 
     with AttentionWriter(log / "other") as writer:
         server = Server(log)
@@ -137,7 +137,7 @@ def test_failures_have_a_place(tmp_path: Path) -> None:
         ({"layer": "no"}, "step: layer 'no' has no record"),
         ({"step": 9}, "no record at step 9"),
         ({"example": 1}, "example: there are 1"),
-        ({"head": 7}, "head: there are 1"),
+        ({"head": 7}, "head: layer 'decoder/cross' has head 0 at step 3, received 7"),
     ],
 )
 def test_what_is_not_there_is_said(log: Path, changed: dict[str, Any], said: str) -> None:

@@ -66,7 +66,7 @@ def test_capture_passes_on_the_backend(environment: Environment) -> None:
         *("-m", "pytest", "-q", "--noconftest", "-p", "no:cacheprovider"),
         *("-o", "pythonpath="),  # what is installed, not the checkout
         *("-W", "ignore:__array__:DeprecationWarning"),  # of Keras with NumPy 2 on PyTorch
-        *(training / "test_capture.py", training / "test_purity.py"),
+        *(training / f"test_{name}.py" for name in ("capture", "chosen_heads", "purity")),
         f"tests/matrix/on_{environment.backend}.py",
         path=str(training),
     )

@@ -29,11 +29,12 @@ def history_of(store: RunStore) -> StoredHistory:
 
 def assert_as_read_anew(log: MetricLog, store: RunStore) -> None:
     history = history_of(store)
-    shown, expected = log.series("run", "a", history), stack_metrics(history.entries())
-    assert list(shown) == list(expected)
-    for name, values in expected.items():
+    shown, expected = log.stack("run", "a", history), stack_metrics(history.entries())
+    assert list(shown.series) == list(expected.series)
+    assert list(shown.heads) == list(expected.heads)
+    for name, values in expected.series.items():
         assert len(values) == len(history.steps)
-        np.testing.assert_array_equal(shown[name], values, err_msg=name)
+        np.testing.assert_array_equal(shown.series[name], values, err_msg=name)
 
 
 def test_what_is_remembered_is_what_is_stored(
@@ -70,7 +71,7 @@ def test_each_entry_is_read_once(
         for step in range(3):
             writer.write("a", attention(B, H, Q, K), step)
             writer.flush()
-            log.series("run", "a", history_of(store))
+            log.stack("run", "a", history_of(store))
     assert read == [0, 1, 2]
 
 
@@ -81,7 +82,7 @@ def test_what_could_not_be_read_is_tried_again(
     with AttentionWriter(tmp_path) as writer:
         writer.write("a", attention(B, H, Q, K), 0)
         writer.flush()
-        log.series("run", "a", history_of(store))
+        log.stack("run", "a", history_of(store))
         writer.write("a", attention(B, H, Q, K), 1)
     history = history_of(store)
     with monkeypatch.context() as patch:
@@ -90,5 +91,5 @@ def test_what_could_not_be_read_is_tried_again(
             raise OSError(5, "Input/output error")
 
         patch.setattr(type(store.folder), "read", refuse)
-        assert log.series("run", "a", history) == {}
-    assert log.series("run", "a", history)["entropy"].shape == (2, B, H)
+        assert log.stack("run", "a", history).series == {}
+    assert log.stack("run", "a", history).series["entropy"].shape == (2, B, H)

@@ -74,7 +74,7 @@ class Budget:
             warn(
                 f"A capture of {B} examples takes {_bytes(B * sum(sizes))} of memory, more than "
                 f"max_bytes_per_capture={limit} ({_bytes(limit)}): it is of the first {examples}"
-                f"{layers}. Pass fewer or shorter examples, choose layers with layers=..., or "
+                f"{layers}. Pass fewer or shorter examples, choose layers=... or heads=..., or "
                 "raise max_bytes_per_capture."
             )
         return [first_examples(one, examples) for one in kept]
@@ -97,7 +97,7 @@ class Budget:
                     f"of max_bytes_per_run={self._per_run} ({_bytes(self._per_run)}): from step "
                     f"{step} on captures are left out, but for that at the end of the training. "
                     "Capture less often (update_freq=log_spaced()), fewer or shorter examples or "
-                    "fewer layers, or raise max_bytes_per_run."
+                    "fewer layers or heads, or raise max_bytes_per_run."
                 )
         self._untold += self._spent
         return not self._spent

@@ -21,6 +21,7 @@ from tb_attention_training.budget import (
     MAX_LENGTH,
     Budget,
 )
+from tb_attention_training.capture.heads import ChosenHeads, HeadTable
 from tb_attention_training.capture.maps import LayerAttention
 from tb_attention_training.capture.probe import (
     AttentionProbe,
@@ -87,6 +88,9 @@ class AttentionCallback(keras.callbacks.Callback):
         layers: Regular expressions; record layers in whose path one is found. None: layers that
             call themselves attention by class or name, and whatever is tapped.
         exclude: Regular expressions; leave out layers in whose path one is found.
+        heads: Numbers of the heads to record of all layers, e.g. `[3, 7]`; or a dict from a layer's
+            name, or a regular expression on it, to such numbers, and of layers that none is found
+            in all heads are recorded. None: all heads. Everywhere heads keep their numbers.
         images: Whether to add matplotlib figures for the Images dashboard, drawn on a background
             thread. Where `update_freq` counts steps, only some captures get them: the one before
             training, the first one in each epoch, and the one after training.
@@ -133,6 +137,7 @@ class AttentionCallback(keras.callbacks.Callback):
         max_bytes_per_run: int | None = MAX_BYTES_PER_RUN,
         layers: Patterns | None = None,
         exclude: Patterns | None = None,
+        heads: HeadTable | None = None,
         images: bool = True,
         precision: Literal["code8", "float16", "float32", "auto"] = "auto",
         on_event: Callable[[Event], object] | None = None,
@@ -160,6 +165,7 @@ class AttentionCallback(keras.callbacks.Callback):
         self._watching = Watching(on_event, stop_on, scalars, on_error)
         Selection.of(layers, exclude)  # says now what is wrong with them
         self._layers, self._exclude = layers, exclude
+        self._heads = ChosenHeads.of(heads)
         self._precision: Literal["code8", "float16", "float32", "auto"] = precision
         self._images = Images(only_chosen=True) if images else None
         self._backlog = Backlog()
@@ -332,6 +338,7 @@ class AttentionCallback(keras.callbacks.Callback):
             key_lengths=labels.key_lengths,
             causal=attention.causal,
             skipped=skipped,
+            heads=attention.heads,
         )
 
     def _keep_examples(self, count: int) -> None:
@@ -345,7 +352,11 @@ class AttentionCallback(keras.callbacks.Callback):
         variables = (id(model), *(id(variable) for variable in model.variables))
         if self._probe is None or variables != self._probed:  # e.g. LoRA was switched on
             self._probe = AttentionProbe(
-                model, self._inputs, layers=self._layers, exclude=self._exclude
+                model,
+                self._inputs,
+                layers=self._layers,
+                exclude=self._exclude,
+                heads=self._heads,
             )
             self._probed = variables
         return self._probe

@@ -93,9 +93,10 @@ def render_attention_images(record: AttentionRecord) -> Iterator[RenderedImage]:
         title = f"{record.layer} · example {example} · step {record.step}"
         if len(maps) > heads:
             title += f" · the first {heads} of {len(maps)} heads"
+        titled = heads > 1 or record.heads is not None
         panels = [
-            _Panel(maps[head, :queries, :keys], f"head {head}" if heads > 1 else "")
-            for head in range(heads)
+            _Panel(weights[:queries, :keys], f"head {head}" if titled else "")
+            for weights, head in zip(maps[:heads], record.head_numbers, strict=False)
         ]
         with _drawing:
             figure = _draw(

@@ -111,6 +111,11 @@ export interface Entry {
    */
   queryPooling: number;
   keyPooling: number;
+  /**
+   * [H], ascending: which of the layer's heads these are. Empty: all of them, 0 to H - 1. Wherever a
+   * head is named, to people or in a request, it is by this number; [H] elsewhere is in this order.
+   */
+  headNumbers: number[];
 }
 
 /**
@@ -212,6 +217,8 @@ export interface Layer {
   /** Of the latest record: how many queries and keys a row and a column stand for; 0: not pooled. */
   queryPooling: number;
   keyPooling: number;
+  /** of the latest record; empty: 0 to heads - 1 */
+  headNumbers: number[];
 }
 
 export interface Example {
@@ -234,6 +241,8 @@ export interface MetricsResponse {
   examples: number;
   heads: number;
   series: MetricSeries[];
+  /** of all records; empty: 0 to heads - 1 */
+  headNumbers: number[];
 }
 
 export interface MetricSeries {
@@ -257,6 +266,7 @@ export interface Event {
    */
   kind: string;
   layer: string;
+  /** its number, see Entry.head_numbers */
   head: number;
   /** of the first record that shows it */
   step: number;
@@ -290,6 +300,7 @@ export interface Failure {
 export interface MapHeader {
   step: number;
   example: number;
+  /** its number, see Entry.head_numbers */
   head: number;
   queries: number;
   keys: number;
@@ -323,6 +334,8 @@ export interface AtlasHeader {
   keyLength: number;
   codeTable: number;
   problem: string;
+  /** of the tiles; empty: 0 to heads - 1 */
+  headNumbers: number[];
 }
 
 function createBaseBlob(): Blob {
@@ -509,6 +522,7 @@ function createBaseEntry(): Entry {
     skipped: 0,
     queryPooling: 0,
     keyPooling: 0,
+    headNumbers: [],
   };
 }
 
@@ -765,6 +779,24 @@ export const Entry: MessageFns<Entry> = {
 
             message.keyPooling = reader.uint32();
             continue;
+          }
+          case 26: {
+            if (tag === 208) {
+              message.headNumbers.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 210) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.headNumbers.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
@@ -1401,6 +1433,7 @@ function createBaseLayer(): Layer {
     generation: "",
     queryPooling: 0,
     keyPooling: 0,
+    headNumbers: [],
   };
 }
 
@@ -1544,6 +1577,24 @@ export const Layer: MessageFns<Layer> = {
             message.keyPooling = reader.uint32();
             continue;
           }
+          case 13: {
+            if (tag === 104) {
+              message.headNumbers.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 106) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.headNumbers.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1660,7 +1711,7 @@ export const ExamplesResponse: MessageFns<ExamplesResponse> = {
 };
 
 function createBaseMetricsResponse(): MetricsResponse {
-  return { steps: [], examples: 0, heads: 0, series: [] };
+  return { steps: [], examples: 0, heads: 0, series: [], headNumbers: [] };
 }
 
 export const MetricsResponse: MessageFns<MetricsResponse> = {
@@ -1718,6 +1769,24 @@ export const MetricsResponse: MessageFns<MetricsResponse> = {
 
             message.series.push(MetricSeries.decode(reader, reader.uint32()));
             continue;
+          }
+          case 5: {
+            if (tag === 40) {
+              message.headNumbers.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 42) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.headNumbers.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
@@ -2230,6 +2299,7 @@ function createBaseAtlasHeader(): AtlasHeader {
     keyLength: 0,
     codeTable: 0,
     problem: "",
+    headNumbers: [],
   };
 }
 
@@ -2334,6 +2404,24 @@ export const AtlasHeader: MessageFns<AtlasHeader> = {
 
             message.problem = reader.string();
             continue;
+          }
+          case 12: {
+            if (tag === 96) {
+              message.headNumbers.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 98) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.headNumbers.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {

@@ -56,7 +56,7 @@ class JaxForward(Forward):
         seen = Seen.of(interceptor.found, lambda tensor: not is_traced(tensor))
         if seen.lost:
             raise out_of_reach(seen.lost)
-        plan, tensors = plan_fetches(seen.found)
+        plan, tensors = plan_fetches(seen.found, interceptor.selection.heads)
         return plan, [np.asarray(tensor) for tensor in tensors]
 
     def _trace(self, *, unrolled: bool) -> Traced:
@@ -70,7 +70,8 @@ class JaxForward(Forward):
             own = _trace_of(leaves[0])
             seen[:] = [Seen.of(interceptor.found, lambda tensor: _trace_of(tensor) in (None, own))]
             read[:] = scope.read
-            self._plan, tensors = plan_fetches(seen[0].found)
+            heads = interceptor.selection.heads
+            self._plan, tensors = plan_fetches(seen[0].found, heads)
             return tensors
 
         jitted: Any = jax.jit(forward)

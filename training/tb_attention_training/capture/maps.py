@@ -20,6 +20,7 @@ class LayerAttention:
         query_lengths: int64 `[B]`, valid queries of each example; None when no mask says so.
         key_lengths: int64 `[B]`, valid keys of each example; None when no mask says so.
         causal: Whether a query cannot attend to later keys.
+        heads: Number of each of the H heads in the model, ascending; None: 0 to H - 1.
     """
 
     layer: str
@@ -27,6 +28,7 @@ class LayerAttention:
     query_lengths: NDArray[np.int64] | None = None
     key_lengths: NDArray[np.int64] | None = None
     causal: bool = False
+    heads: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tb_attention_training.capture import keras_private
 from tb_attention_training.capture.forward import CaptureError, Forward, Traced, make_forward
+from tb_attention_training.capture.heads import ChosenHeads
 from tb_attention_training.capture.interception import Interceptor
 from tb_attention_training.capture.maps import LayerAttention
 from tb_attention_training.capture.selection import Patterns, Selection
@@ -37,6 +38,7 @@ class AttentionProbe:
         layers: Regular expressions; record layers in whose path one is found. None: layers that
             call themselves attention by class or name, and whatever is tapped.
         exclude: Regular expressions; leave out layers in whose path one is found.
+        heads: Which heads to record; None: all.
 
     Raises:
         TypeError: `inputs` is a dataset or holds something but arrays.
@@ -55,6 +57,7 @@ class AttentionProbe:
         *,
         layers: Patterns | None = None,
         exclude: Patterns | None = None,
+        heads: ChosenHeads | None = None,
     ) -> None:
         if not model.built:
             raise ValueError(
@@ -64,7 +67,7 @@ class AttentionProbe:
         self._model = model
         self._inputs = standardize_inputs(inputs)
         self._batch = count_examples(self._inputs)
-        self._selection = Selection.of(layers, exclude)
+        self._selection = Selection.of(layers, exclude, heads)
         self._forward: Forward | None = None
         self._eager = False
 
@@ -78,7 +81,11 @@ class AttentionProbe:
         """
         with keras_private.frozen_randomness():
             plan, arrays = self._run()
-        return plan.read(arrays, self._batch)
+        attentions = plan.read(arrays, self._batch)
+        if self._selection.heads is None:
+            return attentions
+        self._selection.heads.tell_missing(AttentionWarning)
+        return [one for one in attentions if one.weights.shape[1]]
 
     def _run(self) -> tuple[Plan, list[NDArray[Any]]]:
         if self._forward is None:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tb_attention_training.capture.heads import ChosenHeads
+
 Patterns = str | Sequence[str]
 """One regular expression or several; a name matches when any is found in it."""
 
@@ -23,17 +25,22 @@ class Selection:
         layers: Record paths in which one of these is found; None: layers that call themselves
             attention by class or name, and whatever is tapped.
         exclude: Leave out paths in which one of these is found.
+        heads: Which heads of them; None: all.
     """
 
     layers: tuple[re.Pattern[str], ...] | None
     exclude: tuple[re.Pattern[str], ...]
+    heads: ChosenHeads | None = None
 
     @staticmethod
-    def of(layers: Patterns | None, exclude: Patterns | None) -> Selection:
+    def of(
+        layers: Patterns | None, exclude: Patterns | None, heads: ChosenHeads | None = None
+    ) -> Selection:
         """Compiles the patterns of the arguments `layers` and `exclude`."""
         return Selection(
             None if layers is None else _compile("layers", layers),
             () if exclude is None else _compile("exclude", exclude),
+            heads,
         )
 
     def wants(self, path: str, stack: Sequence[Any], *, tapped: bool) -> bool:

@@ -48,7 +48,8 @@ class TensorFlowForward(Forward):
                 self._call_model(leaves)
             graph = tf.compat.v1.get_default_graph()
             seen[:] = [Seen.of(interceptor.found, lambda tensor: _is_in(graph, tensor))]
-            self._plan, tensors = plan_fetches(seen[0].found)
+            heads = interceptor.selection.heads
+            self._plan, tensors = plan_fetches(seen[0].found, heads)
             return [tf.identity(tensor) for tensor in tensors]
 
         specs = [tf.TensorSpec(leaf.shape, leaf.dtype) for leaf in self._inputs]
@@ -74,7 +75,8 @@ class TensorFlowForward(Forward):
             inlined_functions(),
         ):
             self._call_model(self._inputs)
-        plan, tensors = plan_fetches(one for one in interceptor.found if one.wanted)
+        wanted = [one for one in interceptor.found if one.wanted]
+        plan, tensors = plan_fetches(wanted, interceptor.selection.heads)
         return plan, [to_numpy(tensor) for tensor in tensors]
 
     def _call_model(self, leaves: Sequence[Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tb_attention_training.capture.by_layer import check_patterns, look_up
 from tb_attention_training.capture.maps import LayerAttention
 from tb_attention_training.capture.probe import AttentionWarning
 
@@ -176,12 +176,7 @@ def _fit(
 def _select(table: TokenTable | None, layer: str) -> Tokens | None:
     if not isinstance(table, Mapping):
         return table
-    if layer in table:
-        return table[layer]
-    for pattern, tokens in table.items():
-        if re.search(pattern, layer):
-            return tokens
-    return None
+    return look_up(table, layer)
 
 
 def _check_table(
@@ -189,15 +184,9 @@ def _check_table(
 ) -> TokenTable | None:
     if not isinstance(table, Mapping):
         return _check_list(argument, table, given, examples)
+    check_patterns(argument, table)
     checked: dict[str, Tokens] = {}
     for pattern, tokens in table.items():
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(
-                f"{argument}: expected layer names or regular expressions as keys, received "
-                f"{pattern!r}, which Python's `re` rejects: {error}."
-            ) from None
         one = _check_list(f"{argument}[{pattern!r}]", tokens, given, examples)
         if one is not None:
             checked[pattern] = one

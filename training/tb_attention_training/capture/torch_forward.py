@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from tb_attention_training.capture.forward import Forward, Seen, Traced, out_of_reach
+from tb_attention_training.capture.heads import ChosenHeads
 from tb_attention_training.capture.interception import Interceptor
 from tb_attention_training.capture.trace import Plan, plan_fetches
 
@@ -34,21 +35,21 @@ class TorchForward(Forward):
         self._first: tuple[Plan, list[NDArray[Any]]] | None = None
 
     def trace(self) -> Traced:  # noqa: D102  documented in Forward
-        seen = self._pass()
-        self._first = _fetch(seen)
+        seen, heads = self._pass()
+        self._first = _fetch(seen, heads)
         return seen.tell()
 
     def run(self) -> tuple[Plan, list[NDArray[Any]]]:  # noqa: D102
         first, self._first = self._first, None
-        return first or _fetch(self._pass())
+        return first or _fetch(*self._pass())
 
     def run_eagerly(self) -> tuple[Plan, list[NDArray[Any]]]:  # noqa: D102
-        seen = self._pass()
+        seen, heads = self._pass()
         if seen.lost:
             raise out_of_reach(seen.lost)
-        return _fetch(seen)
+        return _fetch(seen, heads)
 
-    def _pass(self) -> Seen:
+    def _pass(self) -> tuple[Seen, ChosenHeads | None]:
         with (
             torch.no_grad(),
             _untouched(self._model),
@@ -56,7 +57,7 @@ class TorchForward(Forward):
             keras.StatelessScope(),
         ):
             self._model(self._inputs, training=False)
-        return Seen.of(interceptor.found, has_values)
+        return Seen.of(interceptor.found, has_values), interceptor.selection.heads
 
 
 @contextmanager
@@ -83,8 +84,8 @@ def has_values(tensor: Any) -> bool:
     return not is_tensor or not torch._C._functorch.is_batchedtensor(tensor)
 
 
-def _fetch(seen: Seen) -> tuple[Plan, list[NDArray[Any]]]:
-    plan, tensors = plan_fetches(seen.found)
+def _fetch(seen: Seen, heads: ChosenHeads | None) -> tuple[Plan, list[NDArray[Any]]]:
+    plan, tensors = plan_fetches(seen.found, heads)
     return plan, [to_numpy(tensor) for tensor in tensors]
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from tb_attention_training.capture.heads import ChosenHeads
 from tb_attention_training.capture.interception import Call, Intercepted
 from tb_attention_training.capture.maps import (
     LayerAttention,
@@ -40,6 +42,7 @@ class _Layer:
 
     name: str
     parts: tuple[_Slots, ...]
+    heads: tuple[int, ...] | None  # those that are fetched; None: all
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,11 @@ class Plan:
 
     Attributes:
         layers: What to make, in the order of the forward pass.
+        chosen: Which heads to keep of layers whose heads are all fetched; None: all.
     """
 
     layers: tuple[_Layer, ...]
+    chosen: ChosenHeads | None = None
 
     def read(self, arrays: Sequence[NDArray[Any]], batch: int) -> list[LayerAttention]:
         """Makes maps of the fetched arrays of a batch of `batch` examples."""
@@ -74,7 +79,10 @@ class Plan:
             full = mask_seen_in(weights)
         query = optional(first.query) if len(parts) == 1 else None  # of one step of a loop only
         mask_arrays = MaskArrays(full, query, optional(first.key), first.causal)
-        return describe(layer.name, weights, mask_arrays)
+        attention = describe(layer.name, weights, mask_arrays)
+        if layer.heads is not None:
+            return replace(attention, heads=layer.heads)
+        return attention if self.chosen is None else self.chosen.select(attention)
 
 
 class Fetches:
@@ -96,11 +104,17 @@ class Fetches:
         return None if tensor is None else self.add(tensor)
 
 
-def plan_fetches(found: Iterable[Intercepted]) -> tuple[Plan, list[Any]]:
+def plan_fetches(
+    found: Iterable[Intercepted], chosen: ChosenHeads | None = None
+) -> tuple[Plan, list[Any]]:
     """Arranges what was seen into layers.
 
     A layer that is called several times is one layer when the calls are steps of a loop over
     queries (each has a single query, same caller), else it gets a number for each call: `#0`, `#1`.
+
+    Args:
+        found: What to make layers of.
+        chosen: Which heads to fetch; None: all.
 
     Returns:
         The plan, and the tensors to fetch in the order that the plan expects.
@@ -119,8 +133,33 @@ def plan_fetches(found: Iterable[Intercepted]) -> tuple[Plan, list[Any]]:
         for number, steps in enumerate(kept):
             name = path or "attention"
             name = f"{name}#{number}" if len(kept) > 1 else name
-            layers.append(_Layer(name, tuple(_slots(one, fetches) for one in steps)))
-    return Plan(tuple(layers)), fetches.tensors
+            heads = None if chosen is None else _heads_to_fetch(name, steps, chosen)
+            if heads == ():  # the layer has none of those that were chosen
+                continue
+            layers.append(_Layer(name, tuple(_slots(one, fetches, heads) for one in steps), heads))
+    return Plan(tuple(layers), chosen), fetches.tensors
+
+
+def _heads_to_fetch(
+    name: str, steps: Sequence[Intercepted], chosen: ChosenHeads
+) -> tuple[int, ...] | None:
+    """The heads that are taken before anything is copied; None: all, of which some may be kept.
+
+    All are fetched where their axis is not plain to see, and where the mask is read off the
+    weights, to which every head has something to say.
+    """
+    if any(_mask_is_in_weights(one) or not _has_head_axis(one) for one in steps):
+        return None
+    return chosen.among(name, int(steps[0].weights.shape[1]))
+
+
+def _has_head_axis(one: Intercepted) -> bool:
+    shape = tuple(one.weights.shape)
+    return len(shape) == 4 and one.axis in (-1, 3) and shape[1] is not None
+
+
+def _mask_is_in_weights(one: Intercepted) -> bool:
+    return one.source == "softmax" and one.mask is NO_MASK
 
 
 def _spoken_for(steps: Sequence[Intercepted]) -> bool:
@@ -151,13 +190,18 @@ def _has_one_query(one: Intercepted) -> bool:
     return len(shape) == 2 or shape[-2] == 1
 
 
-def _slots(one: Intercepted, fetches: Fetches) -> _Slots:
+def _slots(one: Intercepted, fetches: Fetches, heads: tuple[int, ...] | None) -> _Slots:
+    weights, full = one.weights, one.mask.full
+    if heads is not None:
+        weights = keras.ops.take(weights, list(heads), axis=1)
+        if full is not None and len(full.shape) == 4 and full.shape[1] == one.weights.shape[1]:
+            full = keras.ops.take(full, list(heads), axis=1)
     return _Slots(
-        weights=fetches.add(one.weights),
+        weights=fetches.add(weights),
         axis=one.axis,
-        full=fetches.add_optional(one.mask.full),
+        full=fetches.add_optional(full),
         query=fetches.add_optional(one.mask.query),
         key=fetches.add_optional(one.mask.key),
         causal=one.mask.causal,
-        softmax=one.source == "softmax" and one.mask is NO_MASK,
+        softmax=_mask_is_in_weights(one),
     )
