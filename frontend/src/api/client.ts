@@ -125,6 +125,7 @@ export async function fetchMetrics(
     steps: message.steps,
     examples: message.examples,
     heads: message.heads,
+    headNumbers: message.headNumbers,
     series: new Map(message.series.map((s) => [s.name, Float32Array.from(s.values)])),
   };
 }

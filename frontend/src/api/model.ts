@@ -18,7 +18,9 @@ export interface LayerInfo {
   readonly name: string;
   readonly steps: readonly number[];
   readonly wallTimes: readonly number[];
+  /** Of the latest record, as are its numbers; see `Heads`. */
   readonly heads: number;
+  readonly headNumbers?: readonly number[];
   readonly queries: number;
   readonly keys: number;
   readonly causal: boolean;
@@ -66,6 +68,7 @@ export interface Tiles {
   readonly step: number;
   readonly example: number;
   readonly heads: number;
+  readonly headNumbers?: readonly number[];
   readonly rows: number;
   readonly columns: number;
   readonly causal: boolean;
@@ -80,6 +83,7 @@ export interface LayerMetrics {
   readonly steps: readonly number[];
   readonly examples: number;
   readonly heads: number;
+  readonly headNumbers?: readonly number[];
   /** By name, each [steps, examples, heads] row-major. */
   readonly series: ReadonlyMap<string, Float32Array>;
 }
@@ -88,6 +92,7 @@ export interface LayerMetrics {
 export interface EventInfo {
   readonly kind: string;
   readonly layer: string;
+  /** Its number in the model. */
   readonly head: number;
   /** Of the first record that shows it. */
   readonly step: number;

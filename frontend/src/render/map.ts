@@ -1,4 +1,5 @@
 import type { AttentionMap, Tiles } from '../api/model';
+import { positionOf } from '../api/heads';
 import type { Region } from '../state/cursor';
 import type { Scale } from '../state/url';
 import { GRID_FROM, HATCH_FROM, pixelOf, pixelsFor, type MapLayout } from './layout';
@@ -195,7 +196,7 @@ export function drawPreview(
   if (!context) return;
   context.fillStyle = palette.mask;
   context.fillRect(0, 0, width, height);
-  if (tiles && head < tiles.heads) {
+  if (tiles && positionOf(tiles, head) >= 0) {
     const image = tilePixels(tiles, head, scale, palette);
     const across = image.width / region.keys;
     const down = image.height / region.queries;

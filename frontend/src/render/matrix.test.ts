@@ -29,3 +29,9 @@ test('a place is told to a head; between bands there is none', () => {
   expect(rowAt(rows, 35)).toBeUndefined();
   expect(rowAt(rows, 500)).toBeUndefined();
 });
+
+test('rows of chosen heads carry their numbers', () => {
+  const { rows } = layoutMatrix([{ name: 'a', heads: 2, headNumbers: [3, 7] }], 100);
+  expect(rows.map(({ head }) => head)).toEqual([3, 7]);
+  expect(rowAt(rows, rows[1]?.top ?? NaN)?.head).toBe(7);
+});

@@ -1,4 +1,5 @@
 import type { LayerMetrics } from '../api/model';
+import { headsOf, positionOf, type Heads } from '../api/heads';
 import { prepare } from './map';
 import type { Palette } from './palette';
 import { position } from './scale';
@@ -26,7 +27,7 @@ const BAND_LEAST = 16;
 
 /** Rows of heads in bands of layers: as high as there is room, never lower than can be hit. */
 export function layoutMatrix(
-  layers: readonly { readonly name: string; readonly heads: number }[],
+  layers: readonly (Heads & { readonly name: string })[],
   height: number,
 ): { bands: MatrixBand[]; rows: MatrixRow[]; height: number } {
   const heads = layers.reduce((sum, layer) => sum + layer.heads, 0);
@@ -38,9 +39,9 @@ export function layoutMatrix(
   for (const layer of layers) {
     const band = Math.max(BAND_LEAST, layer.heads * row);
     bands.push({ layer: layer.name, heads: layer.heads, top, height: band });
-    for (let head = 0; head < layer.heads; head++) {
-      rows.push({ layer: layer.name, head, top: top + head * row, height: row });
-    }
+    headsOf(layer).forEach((head, i) => {
+      rows.push({ layer: layer.name, head, top: top + i * row, height: row });
+    });
     top += band + BAND_GAP;
   }
   return { bands, rows, height: top };
@@ -68,10 +69,11 @@ export function drawMatrix(
   for (const row of rows) {
     const layer = metrics.get(row.layer);
     const series = layer?.series.get(name);
-    if (!layer || !series || example >= layer.examples) continue;
+    const head = layer ? positionOf(layer, row.head) : -1;
+    if (!layer || !series || example >= layer.examples || head < 0) continue;
     const { steps } = layer;
     for (let i = 0; i < steps.length; i++) {
-      const value = series[(i * layer.examples + example) * layer.heads + row.head] ?? NaN;
+      const value = series[(i * layer.examples + example) * layer.heads + head] ?? NaN;
       if (!Number.isFinite(value)) continue;
       const x = axis.x(steps[i] as number);
       const from = i > 0 ? (axis.x(steps[i - 1] as number) + x) / 2 : x - 2;

@@ -75,6 +75,13 @@ test('each head has its own codes, and nothing outside of its place is touched',
   ]);
 });
 
+test('of chosen heads each has the codes at its place among them', () => {
+  const chosen = tiles(1, 2, [10, 20, 30, 40], { headNumbers: [3, 7] });
+  const image = new ImageData(2, 1);
+  paintTile(image, { x: 0, y: 0, width: 2, height: 1 }, chosen, 7, 'linear', palette);
+  expect(painted(image, 0, 0, 2, 1)).toEqual([[77, 102]]);
+});
+
 test('cells are enlarged to whole pixels', () => {
   const image = new ImageData(4, 4);
   paintTile(

@@ -1,4 +1,5 @@
 /** Stored thumbnails as pixels. */
+import { positionOf } from '../api/heads';
 import type { Tiles } from '../api/model';
 import type { Scale } from '../state/url';
 import { packRgb, parseColor, type Palette } from './palette';
@@ -54,7 +55,7 @@ export function paintTile(
   );
   // The same for all tiles; per row it is made for each row below.
   let lookup = lookupFor(table.values, scale === 'row' ? 'linear' : scale, 1);
-  const start = head * rows * columns;
+  const start = positionOf(tiles, head) * rows * columns;
   for (let y = 0; y < place.height; y++) {
     const row = Math.floor((y * rows) / place.height);
     const from = start + row * columns;

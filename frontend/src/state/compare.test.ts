@@ -43,3 +43,13 @@ test.each([null, 'head.3', 'head.4', 'head.x', 'run.first', 'run.else', 'run.cop
     expect(otherSubject(other, own, runs)).toBeNull();
   },
 );
+
+test('chosen heads are compared by their numbers', () => {
+  const chosen = { ...layer('cross', 2), headNumbers: [3, 7] };
+  const of: Subject = { run: run('chosen', [chosen]), layer: chosen, head: 3, aggregate: null };
+  expect(otherSubject('head.7', of, [of.run, first])).toMatchObject({ head: 7 });
+  expect(otherSubject('head.1', of, [of.run, first])).toBeNull();
+  expect(otherSubject('run.chosen', { ...own, head: 0 }, [of.run, first])).toMatchObject({
+    head: 3,
+  });
+});

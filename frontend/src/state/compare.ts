@@ -1,4 +1,5 @@
 import { batch, computed, effect, signal, type ReadonlySignal } from '@preact/signals';
+import { nearestHead, positionOf } from '../api/heads';
 
 import type { AttentionMap, Catalog, LayerInfo, RunInfo } from '../api/model';
 import { bytesOf } from '../api/weights';
@@ -58,7 +59,7 @@ export function otherSubject(
   const head = /^head\.(\d{1,6})$/.exec(other)?.[1];
   if (head !== undefined) {
     const index = Number(head);
-    return index < own.layer.heads && (own.aggregate !== null || index !== own.head)
+    return positionOf(own.layer, index) >= 0 && (own.aggregate !== null || index !== own.head)
       ? { ...own, head: index, aggregate: null }
       : null;
   }
@@ -69,7 +70,7 @@ export function otherSubject(
   const aggregate = own.aggregate
     ? (offersFor(run, layer).find((one) => one.kind === own.aggregate?.kind && !one.reason) ?? null)
     : null;
-  return { run, layer, head: Math.min(own.head, layer.heads - 1), aggregate };
+  return { run, layer, head: nearestHead(layer, own.head), aggregate };
 }
 
 export function createCompare(

@@ -1,4 +1,5 @@
 import { computed, type ReadonlySignal } from '@preact/signals';
+import { headsOf } from '../api/heads';
 import type { LayerInfo, LayerMetrics } from '../api/model';
 import { formatStep } from './format';
 import { shortHead } from './groups';
@@ -111,9 +112,7 @@ export function createHeadList(
 ): HeadList {
   const layers = computed(() => selection.run.value?.layers ?? []);
   const all = computed(() =>
-    layers.value.flatMap((layer) =>
-      Array.from({ length: layer.heads }, (_, head) => ({ layer: layer.name, head })),
-    ),
+    layers.value.flatMap((layer) => headsOf(layer).map((head) => ({ layer: layer.name, head }))),
   );
   const reference = computed(() => view.a.value ?? selection.steps.value[0] ?? 0);
   const ofKind = (kind: HeadKind, { layer, head }: HeadRef) =>

@@ -34,3 +34,11 @@ test('heads are ranked from the largest value on; those without one come last', 
     3, 0, 4, 1, 2,
   ]);
 });
+
+test('a chosen head is found by its number', () => {
+  const chosen = { ...metrics, headNumbers: [1, 3, 4, 8, 12] };
+  expect(valueOf(chosen, 'm', 10, 1, 8)).toBe(113);
+  expect(valueOf(chosen, 'm', 10, 1, 1)).toBe(110);
+  expect(valueOf(chosen, 'm', 10, 1, 0)).toBeNaN();
+  expect(valueOf(chosen, 'm', 10, 1, 2)).toBeNaN();
+});

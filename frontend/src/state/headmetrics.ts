@@ -1,4 +1,5 @@
 import { computed, effect, signal, type ReadonlySignal } from '@preact/signals';
+import { positionOf } from '../api/heads';
 import { fetchMetrics } from '../api/client';
 import type { LayerInfo, LayerMetrics, RunInfo } from '../api/model';
 import type { Selection } from './selection';
@@ -102,9 +103,10 @@ export function valueOf(
   head: number,
 ): number {
   const series = metrics?.series.get(name);
-  if (!metrics || !series || head >= metrics.heads || example >= metrics.examples) return NaN;
+  const position = metrics ? positionOf(metrics, head) : -1;
+  if (!metrics || !series || position < 0 || example >= metrics.examples) return NaN;
   const index = indexAtOrBefore(metrics.steps, step);
-  return series[(index * metrics.examples + example) * metrics.heads + head] ?? NaN;
+  return series[(index * metrics.examples + example) * metrics.heads + position] ?? NaN;
 }
 
 /** Heads in the order of a value, the largest first; those without one come last. */

@@ -1,4 +1,5 @@
 import { batch, computed, signal, type ReadonlySignal, type Signal } from '@preact/signals';
+import { headsOf, positionOf } from '../api/heads';
 import type { AttentionMap, Catalog } from '../api/model';
 import type { Token } from '../render/links';
 import { strongestKey, type Cursor } from './cursor';
@@ -50,7 +51,7 @@ export function createLinks(
     const layer = selection.layer.value;
     if (!layer) return [];
     const own = selection.head.value;
-    const others = view.links.value.filter((head) => head !== own && head < layer.heads);
+    const others = view.links.value.filter((head) => head !== own && positionOf(layer, head) >= 0);
     return [own, ...others].map((head) => ({ layer, head }));
   });
   const stripRefs = computed<readonly HeadRef[]>(() => {
@@ -62,9 +63,7 @@ export function createLinks(
     );
     const heads = alike.reduce((sum, one) => sum + one.heads, 0);
     const layers = heads <= MOST_STRIPS ? alike : layer.heads <= MOST_STRIPS ? [layer] : [];
-    return layers.flatMap((one) =>
-      Array.from({ length: one.heads }, (_, head) => ({ layer: one, head })),
-    );
+    return layers.flatMap((one) => headsOf(one).map((head) => ({ layer: one, head })));
   });
   const wanted = computed(() =>
     view.mode.value === 'links' ? [...refs.value.slice(1), ...stripRefs.value] : [],

@@ -1,4 +1,5 @@
 import { fetchHeads, fetchMap, type MapRequest } from '../api/client';
+import { headsOf } from '../api/heads';
 import type { AttentionMap } from '../api/model';
 import type { CodeTableValues } from '../api/weights';
 import { maxOf, meanOf, rolloutOf, type AggregateKind } from './aggregate';
@@ -10,7 +11,7 @@ export interface AggregateRequest {
   readonly layers: readonly {
     readonly name: string;
     readonly generation: string;
-    readonly heads: number;
+    readonly heads: readonly number[];
   }[];
 }
 
@@ -23,7 +24,11 @@ export function requestOf(offer: Offer | null): AggregateRequest | null {
   return (
     offer && {
       kind: offer.kind,
-      layers: offer.layers.map(({ name, generation, heads }) => ({ name, generation, heads })),
+      layers: offer.layers.map((layer) => ({
+        name: layer.name,
+        generation: layer.generation,
+        heads: headsOf(layer),
+      })),
     }
   );
 }
@@ -36,9 +41,8 @@ export async function loadMap(
 ): Promise<AttentionMap> {
   if (!aggregate) return fetchMap(request, tables, signal);
   const of = async ({ name, generation, heads }: AggregateRequest['layers'][number]) => {
-    const all = Array.from({ length: heads }, (_, head) => head);
     try {
-      return await fetchHeads({ ...request, layer: name, generation, heads: all }, tables, signal);
+      return await fetchHeads({ ...request, layer: name, generation, heads }, tables, signal);
     } catch (error) {
       if (!(error instanceof Error) || error instanceof TypeError || signal.aborted) throw error;
       throw new Error(`${name} at step ${formatStep(request.step)}: ${error.message}`, {

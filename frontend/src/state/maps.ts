@@ -228,7 +228,7 @@ function isDear({ aggregate }: Wanted, selection: Selection): boolean {
   const layer = selection.layer.peek();
   if (!aggregate || !layer) return false;
   if (aggregate.kind === 'rollout' && layer.queries > DEAR_ROLLOUT) return true;
-  const heads = aggregate.layers.reduce((sum, one) => sum + one.heads, 0);
+  const heads = aggregate.layers.reduce((sum, one) => sum + one.heads.length, 0);
   return heads * layer.queries * layer.keys > DEAR_WEIGHTS;
 }
 

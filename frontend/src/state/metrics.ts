@@ -1,4 +1,5 @@
 import { computed, effect, signal, type ReadonlySignal } from '@preact/signals';
+import { positionOf } from '../api/heads';
 import { fetchMetrics } from '../api/client';
 import type { LayerMetrics } from '../api/model';
 import type { Selection } from './selection';
@@ -85,23 +86,26 @@ export function createMetrics(selection: Selection, view: View): Metrics {
     at(name, step, example, head) {
       const metrics = layer.value;
       const series = metrics?.series.get(name);
-      if (!metrics || !series || example >= metrics.examples || head >= metrics.heads) {
+      const position = metrics ? positionOf(metrics, head) : -1;
+      if (!metrics || !series || example >= metrics.examples || position < 0) {
         return undefined;
       }
       const index = indexAtOrBefore(metrics.steps, step);
       if (metrics.steps[index] !== step) return undefined;
-      const value = series[(index * metrics.examples + example) * metrics.heads + head];
+      const value = series[(index * metrics.examples + example) * metrics.heads + position];
       return value === undefined || Number.isNaN(value) ? undefined : value;
     },
     series(name, example, head) {
       const metrics = layer.value;
       const values = metrics?.series.get(name);
-      if (!metrics || !values || example >= metrics.examples || head >= metrics.heads) {
+      const position = metrics ? positionOf(metrics, head) : -1;
+      if (!metrics || !values || example >= metrics.examples || position < 0) {
         return new Float64Array(0);
       }
       return Float64Array.from(
         metrics.steps,
-        (_, index) => values[(index * metrics.examples + example) * metrics.heads + head] ?? NaN,
+        (_, index) =>
+          values[(index * metrics.examples + example) * metrics.heads + position] ?? NaN,
       );
     },
     problem,

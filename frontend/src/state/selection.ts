@@ -1,4 +1,5 @@
 import { computed, type ReadonlySignal } from '@preact/signals';
+import { nearestHead } from '../api/heads';
 import type { Catalog, LayerInfo, RunInfo } from '../api/model';
 import { formatStep } from './format';
 import { offersFor, type Offer } from './offers';
@@ -40,9 +41,7 @@ export function createSelection(catalog: ReadonlySignal<Catalog | null>, view: V
     const layers = run.value?.layers ?? [];
     return layers.find((l) => l.name === view.layer.value) ?? layers[0] ?? null;
   });
-  const head = computed(() =>
-    Math.min(view.head.value, Math.max(0, (layer.value?.heads ?? 1) - 1)),
-  );
+  const head = computed(() => nearestHead(layer.value, view.head.value));
   const offers = computed(() =>
     run.value && layer.value ? offersFor(run.value, layer.value) : [],
   );
@@ -74,7 +73,8 @@ export function createSelection(catalog: ReadonlySignal<Catalog | null>, view: V
     if (view.layer.value !== null && view.layer.value !== layer.value.name) {
       said.push(`This run has no layer “${view.layer.value}”. Showing “${layer.value.name}”.`);
     }
-    if (view.head.value !== head.value) {
+    // 0 is also what nobody wished for: the first head, whatever its number.
+    if (view.head.value !== head.value && view.head.value !== 0) {
       said.push(`This layer has no head ${view.head.value}. Showing head ${head.value}.`);
     }
     const missing = offers.value.find((one) => one.kind === view.aggregate.value && one.reason);

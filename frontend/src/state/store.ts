@@ -1,4 +1,5 @@
 import { batch, computed, effect, signal, type ReadonlySignal, type Signal } from '@preact/signals';
+import { headBeside } from '../api/heads';
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
 import type { EventInfo, ExampleInfo, LayerInfo } from '../api/model';
@@ -262,7 +263,8 @@ export function createStore(host: Host): Store {
     },
     moveHead(by) {
       view.aggregate.value = null;
-      view.head.value = move(selection.layer.peek()?.heads ?? 1, selection.head.peek(), by);
+      const layer = selection.layer.peek();
+      if (layer) view.head.value = headBeside(layer, selection.head.peek(), by);
     },
     moveLayer(by) {
       const layers = selection.run.peek()?.layers ?? [];

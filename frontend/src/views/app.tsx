@@ -1,4 +1,5 @@
 import { useSignal } from '@preact/signals';
+import { allHeads } from '../api/heads';
 import type { JSX } from 'preact';
 import { useEffect, useMemo } from 'preact/hooks';
 import { useStore } from '../state/store';
@@ -75,7 +76,7 @@ function useLeftWidth(narrow: boolean): number {
   const least = narrow ? LEFT_NARROW : LEFT;
   if (store.selection.pane.value !== 'heads') return least;
   const layers = store.selection.run.value?.layers ?? [];
-  const heads = Math.max(1, ...layers.map((layer) => layer.heads));
+  const heads = Math.max(1, allHeads(layers).length);
   const most = narrow ? LEFT_MOST_NARROW : LEFT_MOST;
   return Math.min(most, Math.max(least, 48 + heads * THUMB_PITCH));
 }

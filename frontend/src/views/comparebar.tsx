@@ -1,4 +1,5 @@
 import type { JSX } from 'preact';
+import { headsOf } from '../api/heads';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { prepare } from '../render/map';
 import type { SideName } from '../state/compare';
@@ -112,9 +113,7 @@ function OtherPicker(): JSX.Element | null {
   const { run, layer, head, aggregate } = store.selection;
   const own = layer.value;
   if (!own) return null;
-  const heads = Array.from({ length: own.heads }, (_, i) => i).filter(
-    (i) => aggregate.value !== null || i !== head.value,
-  );
+  const heads = headsOf(own).filter((i) => aggregate.value !== null || i !== head.value);
   const runs = (store.catalog.catalog.value?.runs ?? []).filter(
     (r) =>
       r.name !== run.value?.name && !r.thumbnailsOnly && r.layers.some((l) => l.name === own.name),

@@ -1,4 +1,5 @@
 import type { JSX } from 'preact';
+import { headsOf } from '../api/heads';
 import type { ExampleInfo } from '../api/model';
 import { LIVE_SECONDS } from '../state/catalog';
 import { formatDuration, plural } from '../state/format';
@@ -92,17 +93,14 @@ function HeadPicker(): JSX.Element {
   const offers = selection.offers.value;
   if (!layer || (layer.heads === 1 && offers.every((offer) => offer.reason !== null))) {
     return (
-      <div class="picker-static only-head" data-testid="head-picker" data-value="0">
+      <div class="picker-static only-head" data-testid="head-picker" data-value={head}>
         <span class="picker-caption">Head</span>
-        <span class="picker-value">0</span>
+        <span class="picker-value">{head}</span>
         <span class="picker-caption">only one</span>
       </div>
     );
   }
-  const heads = Array.from({ length: layer.heads }, (_, i) => ({
-    value: String(i),
-    label: String(i),
-  }));
+  const heads = headsOf(layer).map((i) => ({ value: String(i), label: String(i) }));
   return (
     <Picker
       caption={aggregate ? '' : 'Head'}

@@ -1,11 +1,12 @@
 import type { JSX } from 'preact';
+import { allHeads, headBeside, headsOf, positionOf } from '../api/heads';
 import { useRef } from 'preact/hooks';
 import type { LayerInfo } from '../api/model';
 import { groupLayers, shortNames, type LayerGroup } from '../state/groups';
 import { useStore } from '../state/store';
 import { EventBadge, eventWords } from './eventmarks';
 import { style } from './style';
-import { isDrawn, Thumbnails } from './thumbnails';
+import { Thumbnails } from './thumbnails';
 
 export const THUMB = 32;
 export const THUMB_PITCH = 34;
@@ -31,17 +32,9 @@ export function Heads(): JSX.Element {
     const row = order.findIndex((layer) => layer.name === store.selection.layer.value?.name);
     const layer = order[Math.max(0, Math.min(order.length - 1, row + (by[0] ?? 0)))];
     if (!layer) return;
-    const among = Array.from({ length: layer.heads }, (_, head) => head).filter((head) =>
-      heads.isShown(layer.name, head),
-    );
-    const from = store.selection.head.value;
-    const to =
-      by[1] === 0
-        ? nearest(among, from)
-        : by[1] === 1
-          ? among.find((head) => head > from)
-          : among.findLast((head) => head < from);
-    store.selectHead(layer.name, to ?? nearest(among, from) ?? from);
+    const among = headsOf(layer).filter((head) => heads.isShown(layer.name, head));
+    const shown = { heads: among.length, headNumbers: among };
+    store.selectHead(layer.name, headBeside(shown, store.selection.head.value, by[1] ?? 0));
     // The focus goes with the selection.
     requestAnimationFrame(() =>
       root.current?.querySelector<HTMLElement>('[tabindex="0"]')?.focus(),
@@ -64,13 +57,9 @@ export function Heads(): JSX.Element {
   );
 }
 
-function nearest(among: readonly number[], to: number): number | undefined {
-  return [...among].sort((a, b) => Math.abs(a - to) - Math.abs(b - to))[0];
-}
-
 function Group({ group }: { group: LayerGroup }): JSX.Element {
   const short = shortNames(group.layers.map((layer) => layer.name));
-  const widest = Math.max(...group.layers.map((layer) => layer.heads));
+  const columns = allHeads(group.layers);
   return (
     <section class="heads-group">
       {group.title && (
@@ -80,18 +69,24 @@ function Group({ group }: { group: LayerGroup }): JSX.Element {
         </div>
       )}
       <div class="heads-numbers" aria-hidden="true">
-        {Array.from({ length: widest }, (_, head) => (
+        {columns.map((head) => (
           <span key={head}>{head}</span>
         ))}
       </div>
       {group.layers.map((layer, i) => (
-        <LayerRow key={layer.name} layer={layer} short={short?.[i] ?? null} />
+        <LayerRow key={layer.name} layer={layer} short={short?.[i] ?? null} columns={columns} />
       ))}
     </section>
   );
 }
 
-function LayerRow({ layer, short }: { layer: LayerInfo; short: string | null }): JSX.Element {
+function LayerRow(props: {
+  layer: LayerInfo;
+  short: string | null;
+  /** Of all rows of the group: a head stands below its number. */
+  columns: readonly number[];
+}): JSX.Element {
+  const { layer, short, columns } = props;
   const store = useStore();
   const selectedLayer = store.selection.layer.value?.name === layer.name;
   const stop = store.heads.stop.value;
@@ -101,8 +96,9 @@ function LayerRow({ layer, short }: { layer: LayerInfo; short: string | null }):
         <bdi>{short ?? layer.name}</bdi>
       </span>
       <span class="heads-tiles">
-        <LayerTiles layer={layer} />
-        {Array.from({ length: layer.heads }, (_, head) => {
+        <LayerTiles layer={layer} columns={columns} />
+        {columns.map((head) => {
+          if (positionOf(layer, head) < 0) return <span key={head} class="heads-gap" />;
           const selected = selectedLayer && store.selection.head.value === head;
           const shown = store.heads.isShown(layer.name, head);
           const events = store.events.of(layer.name, head);
@@ -134,19 +130,16 @@ function LayerRow({ layer, short }: { layer: LayerInfo; short: string | null }):
 }
 
 /** The thumbnails of a layer, apart from its buttons: only these change with the step. */
-function LayerTiles({ layer }: { layer: LayerInfo }): JSX.Element {
+function LayerTiles(props: { layer: LayerInfo; columns: readonly number[] }): JSX.Element {
+  const { layer, columns } = props;
   const store = useStore();
   const tiles = store.atlases.tiles(layer.name, store.selection.example.value);
-  const size = { width: layer.heads * THUMB_PITCH - (THUMB_PITCH - THUMB), height: THUMB };
+  const size = { width: columns.length * THUMB_PITCH - (THUMB_PITCH - THUMB), height: THUMB };
+  const drawn = tiles !== undefined && !tiles.problem;
   return (
-    <span class={`heads-drawn ${isDrawn(tiles, 0) ? '' : 'skeleton'}`} style={style({ ...size })}>
+    <span class={`heads-drawn ${drawn ? '' : 'skeleton'}`} style={style({ ...size })}>
       <Thumbnails
-        places={Array.from({ length: layer.heads }, (_, head) => ({
-          tiles,
-          head,
-          x: head * THUMB_PITCH,
-          y: 0,
-        }))}
+        places={columns.map((head, column) => ({ tiles, head, x: column * THUMB_PITCH, y: 0 }))}
         box={{ width: THUMB, height: THUMB }}
         size={size}
         framed

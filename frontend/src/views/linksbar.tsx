@@ -1,4 +1,5 @@
 import type { JSX } from 'preact';
+import { headsOf } from '../api/heads';
 import { useMemo } from 'preact/hooks';
 import { countLinks, type LinkCounts } from '../render/links';
 import { plural } from '../state/format';
@@ -128,8 +129,8 @@ function HeadChip(props: {
 function AddHead(): JSX.Element | null {
   const { links, selection } = useStore();
   const shown = new Set(links.heads.value.map(({ head }) => head));
-  const count = selection.layer.value?.heads ?? 1;
-  const options = Array.from({ length: count }, (_, head) => head)
+  const layer = selection.layer.value;
+  const options = (layer ? headsOf(layer) : [])
     .filter((head) => !shown.has(head))
     .map((head) => ({ value: String(head), label: `Head ${head}` }));
   if (options.length === 0 || shown.size >= MOST_LINKED_HEADS) return null;

@@ -1,5 +1,6 @@
 import type { JSX } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
+import { positionOf } from '../api/heads';
 import type { Tiles } from '../api/model';
 import { prepare } from '../render/map';
 import { fitTile, paintTile } from '../render/tiles';
@@ -15,8 +16,8 @@ export interface Place {
   readonly y: number;
 }
 
-export function isDrawn(tiles: Tiles | undefined, head: number): tiles is Tiles {
-  return tiles !== undefined && !tiles.problem && head < tiles.heads;
+function isDrawn(tiles: Tiles | undefined, head: number): tiles is Tiles {
+  return tiles !== undefined && !tiles.problem && positionOf(tiles, head) >= 0;
 }
 
 /**
