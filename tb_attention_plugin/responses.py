@@ -83,6 +83,8 @@ def _add_layer(run: pb.Run, store: Source, name: str, history: History, problems
         causal=latest.entry.causal,
         example_steps=history.example_steps,
         generation=history.generation,
+        gap_steps=[step for step, _ in history.gaps],
+        gap_counts=[count for _, count in history.gaps],
         query_pooling=latest.entry.query_pooling,
         key_pooling=latest.entry.key_pooling,
     )

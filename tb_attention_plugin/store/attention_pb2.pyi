@@ -111,7 +111,7 @@ class RecordGlance(_message.Message):
     def __init__(self, header: _Optional[_Union[Header, _Mapping]] = ..., entry: _Optional[_Union[EntryGlance, _Mapping]] = ...) -> None: ...
 
 class EntryGlance(_message.Message):
-    __slots__ = ("step", "layer", "wall_time", "examples", "queries", "keys", "query_lengths", "key_lengths", "query_tokens", "key_tokens", "query_pooling", "key_pooling")
+    __slots__ = ("step", "layer", "wall_time", "examples", "queries", "keys", "query_lengths", "key_lengths", "query_tokens", "key_tokens", "skipped", "query_pooling", "key_pooling")
     STEP_FIELD_NUMBER: _ClassVar[int]
     LAYER_FIELD_NUMBER: _ClassVar[int]
     WALL_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -122,6 +122,7 @@ class EntryGlance(_message.Message):
     KEY_LENGTHS_FIELD_NUMBER: _ClassVar[int]
     QUERY_TOKENS_FIELD_NUMBER: _ClassVar[int]
     KEY_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_FIELD_NUMBER: _ClassVar[int]
     QUERY_POOLING_FIELD_NUMBER: _ClassVar[int]
     KEY_POOLING_FIELD_NUMBER: _ClassVar[int]
     step: int
@@ -134,9 +135,10 @@ class EntryGlance(_message.Message):
     key_lengths: _containers.RepeatedScalarFieldContainer[int]
     query_tokens: Blob
     key_tokens: Blob
+    skipped: int
     query_pooling: int
     key_pooling: int
-    def __init__(self, step: _Optional[int] = ..., layer: _Optional[str] = ..., wall_time: _Optional[float] = ..., examples: _Optional[int] = ..., queries: _Optional[int] = ..., keys: _Optional[int] = ..., query_lengths: _Optional[_Iterable[int]] = ..., key_lengths: _Optional[_Iterable[int]] = ..., query_tokens: _Optional[_Union[Blob, _Mapping]] = ..., key_tokens: _Optional[_Union[Blob, _Mapping]] = ..., query_pooling: _Optional[int] = ..., key_pooling: _Optional[int] = ...) -> None: ...
+    def __init__(self, step: _Optional[int] = ..., layer: _Optional[str] = ..., wall_time: _Optional[float] = ..., examples: _Optional[int] = ..., queries: _Optional[int] = ..., keys: _Optional[int] = ..., query_lengths: _Optional[_Iterable[int]] = ..., key_lengths: _Optional[_Iterable[int]] = ..., query_tokens: _Optional[_Union[Blob, _Mapping]] = ..., key_tokens: _Optional[_Union[Blob, _Mapping]] = ..., skipped: _Optional[int] = ..., query_pooling: _Optional[int] = ..., key_pooling: _Optional[int] = ...) -> None: ...
 
 class Atlas(_message.Message):
     __slots__ = ("size", "rows", "columns", "tiles")
@@ -203,7 +205,7 @@ class Run(_message.Message):
     def __init__(self, name: _Optional[str] = ..., layers: _Optional[_Iterable[_Union[Layer, _Mapping]]] = ..., thumbnails_only: bool = ...) -> None: ...
 
 class Layer(_message.Message):
-    __slots__ = ("name", "steps", "wall_times", "heads", "queries", "keys", "causal", "examples", "example_steps", "generation", "query_pooling", "key_pooling", "head_numbers")
+    __slots__ = ("name", "steps", "wall_times", "heads", "queries", "keys", "causal", "examples", "example_steps", "generation", "query_pooling", "key_pooling", "head_numbers", "gap_steps", "gap_counts")
     NAME_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
     WALL_TIMES_FIELD_NUMBER: _ClassVar[int]
@@ -217,6 +219,8 @@ class Layer(_message.Message):
     QUERY_POOLING_FIELD_NUMBER: _ClassVar[int]
     KEY_POOLING_FIELD_NUMBER: _ClassVar[int]
     HEAD_NUMBERS_FIELD_NUMBER: _ClassVar[int]
+    GAP_STEPS_FIELD_NUMBER: _ClassVar[int]
+    GAP_COUNTS_FIELD_NUMBER: _ClassVar[int]
     name: str
     steps: _containers.RepeatedScalarFieldContainer[int]
     wall_times: _containers.RepeatedScalarFieldContainer[float]
@@ -230,7 +234,9 @@ class Layer(_message.Message):
     query_pooling: int
     key_pooling: int
     head_numbers: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, name: _Optional[str] = ..., steps: _Optional[_Iterable[int]] = ..., wall_times: _Optional[_Iterable[float]] = ..., heads: _Optional[int] = ..., queries: _Optional[int] = ..., keys: _Optional[int] = ..., causal: bool = ..., examples: _Optional[_Iterable[_Union[Example, _Mapping]]] = ..., example_steps: _Optional[_Iterable[int]] = ..., generation: _Optional[str] = ..., query_pooling: _Optional[int] = ..., key_pooling: _Optional[int] = ..., head_numbers: _Optional[_Iterable[int]] = ...) -> None: ...
+    gap_steps: _containers.RepeatedScalarFieldContainer[int]
+    gap_counts: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, name: _Optional[str] = ..., steps: _Optional[_Iterable[int]] = ..., wall_times: _Optional[_Iterable[float]] = ..., heads: _Optional[int] = ..., queries: _Optional[int] = ..., keys: _Optional[int] = ..., causal: bool = ..., examples: _Optional[_Iterable[_Union[Example, _Mapping]]] = ..., example_steps: _Optional[_Iterable[int]] = ..., generation: _Optional[str] = ..., query_pooling: _Optional[int] = ..., key_pooling: _Optional[int] = ..., head_numbers: _Optional[_Iterable[int]] = ..., gap_steps: _Optional[_Iterable[int]] = ..., gap_counts: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Example(_message.Message):
     __slots__ = ("query_tokens", "key_tokens", "query_length", "key_length")

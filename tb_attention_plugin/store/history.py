@@ -23,12 +23,14 @@ class History:
         generation: Differs when steps that were visible before were superseded.
         example_steps: Steps at which tokens or lengths differ from the record before; the first
             step is one.
+        gaps: For each step before which captures were left out, the step and their number.
     """
 
     steps: Sequence[int]
     wall_times: Sequence[float]
     generation: str
     example_steps: Sequence[int]
+    gaps: Sequence[tuple[int, int]]
 
     def at_or_before(self, step: int) -> int:
         """The latest recorded step at or before a step; the first one when there is none."""
@@ -75,6 +77,12 @@ class StoredHistory(History):
             wall_times=wall_times,
             generation=_generation(spans),
             example_steps=_example_steps(spans),
+            gaps=[
+                gap
+                for span in spans
+                for gap in span.track.gaps
+                if gap[0] <= span.track.steps[span.count - 1]
+            ],
             spans=tuple(spans),
         )
 

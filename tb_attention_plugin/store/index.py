@@ -53,6 +53,7 @@ def examples_of(entry: pb.EntryGlance) -> pb.EntryGlance:
     entry.ClearField("step")
     entry.ClearField("layer")
     entry.ClearField("wall_time")
+    entry.ClearField("skipped")
     return entry
 
 
@@ -68,6 +69,7 @@ class Track:
         offsets: Where each entry's data starts in the index file.
         lengths: Bytes of each entry's data.
         example_changes: Steps at which the examples differ from those of the entry before.
+        gaps: For each entry before which captures were left out, its step and their number.
     """
 
     first: pb.EntryGlance
@@ -77,6 +79,7 @@ class Track:
     offsets: array[int] = field(default_factory=lambda: array("Q"))
     lengths: array[int] = field(default_factory=lambda: array("Q"))
     example_changes: array[int] = field(default_factory=lambda: array("q"))
+    gaps: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -213,6 +216,7 @@ class IndexFile:
 
     def _take_entry(self, entry: pb.EntryGlance, offset: int, length: int) -> None:
         step, layer, wall_time = entry.step, entry.layer, entry.wall_time
+        skipped = entry.skipped
         track = self.tracks.get(layer)
         # Nearly all entries go on where the one before ended, which was found possible.
         if track is None or step <= track.steps[-1] or not math.isfinite(wall_time):
@@ -228,6 +232,8 @@ class IndexFile:
         if track is None:
             track = self.tracks[layer] = Track(examples, examples)
         track.append(step, wall_time, examples, offset, length)
+        if skipped:
+            track.gaps.append((step, skipped))
 
     def _leave_out(self, claim: str) -> None:
         self._first_left_out = self._first_left_out or claim

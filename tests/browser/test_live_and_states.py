@@ -57,6 +57,27 @@ def test_new_steps_arrive_and_the_selected_step_stays(
         tab.wait_for_map(step=40)
 
 
+def test_captures_that_were_left_out_are_told_where_they_are_missing(
+    tmp_path: Path, start_tensorboard: Start, open_tab: OpenTab
+) -> None:
+    with AttentionWriter(tmp_path / "run") as writer:
+        for step in (0, 10, 80, 90):
+            maps = softmax_maps(step, 1, 1, 5, 7)
+            writer.write("layer", maps, step, skipped=6 if step == 80 else 0)
+    tab = open_tab(start_tensorboard(tmp_path).address, "&p.attention.step=80")
+    tab.wait_for_map(step=80)
+    assert tab.text("captures-left-out") == "6 captures left out before it"
+    mark = tab.frame.get_by_test_id("gap-mark")
+    assert mark.get_attribute("title") == "6 captures left out between steps 10 and 80"
+    box, axis = mark.bounding_box(), tab.frame.get_by_test_id("slider").bounding_box()
+    assert box is not None
+    assert axis is not None
+    assert box["width"] > 0.6 * axis["width"]  # 70 of 90 steps
+    tab.frame.get_by_test_id("next").click()
+    tab.wait_for_map(step=90)
+    tab.frame.get_by_test_id("captures-left-out").wait_for(state="detached")
+
+
 def test_follow_latest_moves_to_new_steps(
     tmp_path: Path, start_tensorboard: Start, open_tab: OpenTab
 ) -> None:

@@ -115,6 +115,25 @@ def test_runs_is_json_where_json_is_accepted(
     assert response.headers["Content-Type"] == content_type
 
 
+def test_runs_tells_where_captures_were_left_out_and_forgets_superseded_ones(
+    tmp_path: Path, attention: Attention, open_client: OpenClient
+) -> None:
+    def write(steps: dict[int, int], *, time: float) -> None:
+        with AttentionWriter(tmp_path / "run") as writer:
+            for step, skipped in steps.items():
+                maps = attention(2, 3, 5, 7, seed=step)
+                writer.write("a", maps, step, skipped=skipped, wall_time=time + step)
+
+    write({0: 0, 10: 3, 20: 0, 30: 11}, time=1000)
+    (layer,) = runs_json(open_client(tmp_path))["runs"][0]["layers"]
+    assert (layer["gap_steps"], layer["gap_counts"]) == ([10, 30], [3, 11])
+    assert layer["example_steps"] == [0]  # what was left out makes no other examples
+    write({20: 5, 40: 0}, time=2000)  # goes back: the record of step 30 is superseded
+    (layer,) = runs_json(open_client(tmp_path))["runs"][0]["layers"]
+    assert layer["steps"] == [0, 10, 20, 40]
+    assert (layer["gap_steps"], layer["gap_counts"]) == ([10, 20], [3, 5])
+
+
 def test_runs_of_an_empty_log_is_empty(tmp_path: Path, open_client: OpenClient) -> None:
     assert runs_json(open_client(tmp_path))["runs"] == []
     assert runs_json(open_client(tmp_path / "not there yet"))["runs"] == []

@@ -18,6 +18,9 @@ export interface LayerInfo {
   readonly name: string;
   readonly steps: readonly number[];
   readonly wallTimes: readonly number[];
+  /** Steps before whose records captures were left out, and how many at each. */
+  readonly gapSteps?: readonly number[];
+  readonly gapCounts?: readonly number[];
   /** Of the latest record, as are its numbers; see `Heads`. */
   readonly heads: number;
   readonly headNumbers?: readonly number[];

@@ -138,6 +138,7 @@ export interface EntryGlance {
   keyLengths: number[];
   queryTokens: Blob | undefined;
   keyTokens: Blob | undefined;
+  skipped: number;
   queryPooling: number;
   keyPooling: number;
 }
@@ -219,6 +220,9 @@ export interface Layer {
   keyPooling: number;
   /** of the latest record; empty: 0 to heads - 1 */
   headNumbers: number[];
+  /** Steps before whose records captures were left out, and how many: what is missing is told. */
+  gapSteps: number[];
+  gapCounts: number[];
 }
 
 export interface Example {
@@ -870,6 +874,7 @@ function createBaseEntryGlance(): EntryGlance {
     keyLengths: [],
     queryTokens: undefined,
     keyTokens: undefined,
+    skipped: 0,
     queryPooling: 0,
     keyPooling: 0,
   };
@@ -987,6 +992,14 @@ export const EntryGlance: MessageFns<EntryGlance> = {
             }
 
             message.keyTokens = Blob.decode(reader, reader.uint32());
+            continue;
+          }
+          case 23: {
+            if (tag !== 184) {
+              break;
+            }
+
+            message.skipped = reader.uint32();
             continue;
           }
           case 24: {
@@ -1434,6 +1447,8 @@ function createBaseLayer(): Layer {
     queryPooling: 0,
     keyPooling: 0,
     headNumbers: [],
+    gapSteps: [],
+    gapCounts: [],
   };
 }
 
@@ -1588,6 +1603,42 @@ export const Layer: MessageFns<Layer> = {
               const end2 = reader.uint32() + reader.pos;
               while (reader.pos < end2) {
                 message.headNumbers.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 14: {
+            if (tag === 112) {
+              message.gapSteps.push(longToNumber(reader.int64()));
+
+              continue;
+            }
+
+            if (tag === 114) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.gapSteps.push(longToNumber(reader.int64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 15: {
+            if (tag === 120) {
+              message.gapCounts.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 122) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.gapCounts.push(reader.uint32());
               }
 
               continue;

@@ -200,11 +200,18 @@ function RecordFacts(): JSX.Element | null {
   const time = layer.value?.wallTimes[index.value];
   const start = layer.value?.wallTimes[0];
   if (index.value < 0) return null;
+  const gap = layer.value?.gapSteps?.indexOf(steps.value[index.value] as number) ?? -1;
+  const leftOut = gap < 0 ? 0 : (layer.value?.gapCounts?.[gap] ?? 0);
   return (
     <>
       <span class="fact" data-testid="record-count">
         record {(index.value + 1).toLocaleString('en')} of {steps.value.length.toLocaleString('en')}
       </span>
+      {leftOut > 0 && (
+        <span class="fact left-out-captures" data-testid="captures-left-out">
+          <Icon name="warning" /> {plural(leftOut, 'capture')} left out before it
+        </span>
+      )}
       {time !== undefined && start !== undefined && (
         <span class="fact wide-only" title={formatDate(time)} data-testid="wall-time">
           {formatClock(time)}

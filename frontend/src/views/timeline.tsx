@@ -137,6 +137,7 @@ export function Timeline(): JSX.Element {
               </div>
             )}
             <Axis axis={axis} />
+            <Gaps axis={axis} />
             <EventLines axis={axis} />
             {view.mode.value === 'compare' && (
               <>
@@ -317,6 +318,30 @@ function SideLine({ axis, name }: { axis: TimeAxis; name: SideName }): JSX.Eleme
         {name.toUpperCase()} {formatStep(step)}
       </span>
     </div>
+  );
+}
+
+/** Between which records captures were left out, since the writer had no time or no room. */
+function Gaps({ axis }: { axis: TimeAxis }): JSX.Element {
+  const layer = useStore().selection.layer.value;
+  const { steps } = axis;
+  return (
+    <>
+      {(layer?.gapSteps ?? []).map((step, i) => {
+        const before = steps[steps.indexOf(step) - 1];
+        if (before === undefined) return null;
+        const words = plural(layer?.gapCounts?.[i] ?? 0, 'capture');
+        return (
+          <i
+            key={step}
+            class="gap-mark"
+            data-testid="gap-mark"
+            title={`${words} left out between steps ${formatStep(before)} and ${formatStep(step)}`}
+            style={style({ left: axis.x(before), width: axis.x(step) - axis.x(before) })}
+          />
+        );
+      })}
+    </>
   );
 }
 
