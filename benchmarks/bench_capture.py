@@ -1,9 +1,9 @@
-"""What one capture of a training costs: ours against what people do today.
+"""What one capture of a training costs: ours against what people do today, for three model sizes.
 
-The model is a Transformer encoder of 6 layers × 8 heads at T = 128 (256 units), the probe four
-examples. "Plain forward" is the compiled forward of the same model on the same probe. The peer is
-the usual recipe: a second model that returns the scores of each layer, `predict`, and for each head
-of one example a matplotlib figure logged with `tf.summary.image`; ours records all four examples.
+The models are Transformer encoders, the probe is four examples. "Plain forward" is the compiled
+forward of the same model on the same probe. The peer is the usual recipe: a second model that
+returns the scores of each layer, `predict`, and for each head of one example a matplotlib figure
+logged with `tf.summary.image`; ours records all four examples.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,23 +29,53 @@ from tb_attention_plugin import AttentionWriter
 
 mpl.use("Agg")
 
-LAYERS, HEADS, UNITS, LENGTH, EXAMPLES = 6, 8, 256, 128, 4
+EXAMPLES = 4
 
 
-def _models() -> tuple[Any, Any]:
+@dataclass(frozen=True)
+class Size:
+    """A model, and how often it is measured.
+
+    Attributes:
+        layers: Number of layers.
+        heads: Heads of each.
+        units: Width of the model.
+        length: T.
+        turns: Measurements of a capture and of a forward, in turns.
+    """
+
+    layers: int
+    heads: int
+    units: int
+    length: int
+    turns: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.layers} layers × {self.heads} heads × {EXAMPLES} examples, "
+            f"{self.units} units, T = {self.length}"
+        )
+
+
+SMALL = Size(2, 4, 64, 32, 41)
+MEDIUM = Size(6, 8, 256, 128, 21)
+LARGE = Size(12, 12, 768, 256, 5)
+
+
+def _models(size: Size, *, first: Callable[[Any], Any] = lambda x: x) -> tuple[Any, Any]:
+    """The model, and a second one of the same layers that returns their scores."""
     keras.utils.set_random_seed(0)
-    inputs: Any = keras.Input((LENGTH, UNITS))
-    x, scores = inputs, []
-    for number in range(LAYERS):
+    inputs: Any = keras.Input((size.length, size.units))
+    x, scores = first(inputs), []
+    for number in range(size.layers):
         attention = keras.layers.MultiHeadAttention(
-            HEADS, UNITS // HEADS, name=f"layer_{number}_self_attention"
+            size.heads, size.units // size.heads, name=f"layer_{number}_self_attention"
         )
         y, weights = attention(x, x, return_attention_scores=True)
         scores.append(weights)
         x = keras.layers.LayerNormalization()(x + y)
-        x = keras.layers.LayerNormalization()(
-            x + keras.layers.Dense(UNITS)(keras.layers.Dense(4 * UNITS, activation="relu")(x))
-        )
+        hidden = keras.layers.Dense(4 * size.units, activation="relu")(x)
+        x = keras.layers.LayerNormalization()(x + keras.layers.Dense(size.units)(hidden))
     return keras.Model(inputs, x), keras.Model(inputs, scores)
 
 
@@ -57,7 +88,7 @@ class _CommonWay:
     def __call__(self) -> None:
         with self.summaries.as_default(step=0):
             for number, scores in enumerate(self.model.predict(self.probe, verbose=0)):
-                for head in range(HEADS):
+                for head in range(scores.shape[1]):
                     figure, axes = plt.subplots()
                     image = axes.imshow(scores[0, head], interpolation="nearest", cmap="Blues")
                     figure.colorbar(image, orientation="horizontal")
@@ -70,9 +101,17 @@ class _CommonWay:
 
 
 def figures() -> Iterator[Figure]:
-    """Measures the first capture, the blocked time of later ones, and a whole record."""
-    model, second_model = _models()
-    probe = np.random.default_rng(0).normal(size=(EXAMPLES, LENGTH, UNITS)).astype(np.float32)
+    """Captures of each size, the usual recipe beside them, and whole trainings."""
+    for size in (SMALL, MEDIUM, LARGE):
+        yield from _captures(size)
+    for size, steps in ((SMALL, 100), (TRAINED, 100)):
+        yield from _overhead(size, steps)
+
+
+def _captures(size: Size) -> Iterator[Figure]:
+    model, second_model = _models(size)
+    shape = (EXAMPLES, size.length, size.units)
+    probe = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     forward: Any = tf.function(lambda x: model(x, training=False))
     tensor = tf.constant(probe)
     captured = AttentionProbe(model, probe)
@@ -80,23 +119,32 @@ def figures() -> Iterator[Figure]:
     first_forward = wall_milliseconds(lambda: forward(tensor).numpy())
     first_capture = wall_milliseconds(captured.capture)
     yield compare(
-        "first capture (traces the probe)",
+        f"first capture (traces the probe), {size}",
         first_capture,
         "ms",
         "first plain forward (traces the model)",
         first_forward,
     )
     times = alternate(
-        [captured.capture, lambda: forward(tensor).numpy()], 15, clock=wall_milliseconds
+        [captured.capture, lambda: forward(tensor).numpy()], size.turns, clock=wall_milliseconds
     )
     yield compare(
-        "blocked time of one capture, 6 layers × 8 heads × 4 examples, T = 128",
+        f"blocked time of one capture, {size}",
         times[0],
         "ms",
         "plain forward of the same probe",
         times[1],
-        "until the weights are in NumPy; goal: at most 1.2 times the forward",
+        f"{times[0] / times[1]:.2f} forwards, until the weights are in NumPy; goal: at most 1.2",
     )
+    weights = sum(attention.weights.nbytes for attention in captured.capture())
+    yield Figure(f"memory of one capture, {size}", weights / 1e6, "MB", note="float32 weights")
+    if size is MEDIUM:
+        yield _against_the_common_way(size, captured, second_model, probe)
+
+
+def _against_the_common_way(
+    size: Size, captured: AttentionProbe, second_model: Any, probe: Any
+) -> Figure:
     with tempfile.TemporaryDirectory() as temporary:
         directory = Path(temporary)
         writer = AttentionWriter(directory / "ours", max_queue=64)
@@ -111,28 +159,23 @@ def figures() -> Iterator[Figure]:
         common = _CommonWay(second_model, probe, directory / "common")
         ours, theirs = alternate([record, common], 3, clock=cpu_milliseconds)
         writer.close()
-    maps = LAYERS * HEADS
-    yield compare(
-        "capture and write one map",
+    maps = size.layers * size.heads
+    return compare(
+        f"capture and write one map, {size}",
         ours / (maps * EXAMPLES),
         "ms CPU",
         "second model + predict + matplotlib + tf.summary.image",
         theirs / maps,
         "background encoding and metrics included",
     )
-    yield Figure("memory of one capture", _megabytes(captured), "MB", note="float32 weights")
-    yield from _overhead()
 
 
-def _megabytes(probe: AttentionProbe) -> float:
-    return round(sum(a.weights.nbytes for a in probe.capture()) / 1e6, 2)
+TRAINED = Size(4, 8, 128, 64, 3)
+BATCH, EVERY = 16, (10, 50, 100)
 
 
-SMALL_LENGTH, SMALL_UNITS, SMALL_BATCH, STEPS, EVERY = 32, 64, 16, 100, (10, 50, 100)
-
-
-def _overhead() -> Iterator[Figure]:
-    """Whole trainings of a small model with and without the callback, in turns."""
+def _overhead(size: Size, steps: int) -> Iterator[Figure]:
+    """Whole trainings with and without the callback, in turns."""
     calls = 0
 
     class Counted(keras.layers.Layer):
@@ -141,15 +184,9 @@ def _overhead() -> Iterator[Figure]:
             calls += 1  # in Python: once for each trace
             return x
 
-    keras.utils.set_random_seed(0)
-    inputs: Any = keras.Input((SMALL_LENGTH, SMALL_UNITS))
-    x: Any = Counted()(inputs)
-    for number in range(2):
-        layer = keras.layers.MultiHeadAttention(4, SMALL_UNITS // 4, name=f"{number}_attention")
-        x = keras.layers.LayerNormalization()(x + layer(x, x))
-    model: Any = keras.Model(inputs, x)
+    model, _ = _models(size, first=Counted())
     model.compile("adam", "mse")
-    data = np.random.default_rng(0).normal(size=(STEPS * SMALL_BATCH, SMALL_LENGTH, SMALL_UNITS))
+    data = np.random.default_rng(0).normal(size=(steps * BATCH, size.length, size.units))
     probe = data[:EXAMPLES].astype(np.float32)
     with tempfile.TemporaryDirectory() as directory:
         callbacks: list[Any] = [
@@ -158,20 +195,23 @@ def _overhead() -> Iterator[Figure]:
         ]
 
         def train(*callbacks: Any) -> None:
-            model.fit(data, data, batch_size=SMALL_BATCH, callbacks=list(callbacks), verbose=0)
+            model.fit(data, data, batch_size=BATCH, callbacks=list(callbacks), verbose=0)
 
         works: list[Callable[[], object]] = [train, *(partial(train, one) for one in callbacks)]
         for work in works:  # traces, also those of `fit` itself
             work()
         before = calls
-        plain, *recorded = alternate(works, 7, clock=wall_milliseconds)
+        plain, *recorded = alternate(works, min(7, size.turns), clock=wall_milliseconds)
     for every, milliseconds in zip(EVERY, recorded, strict=True):
         yield compare(
-            f"{STEPS} training steps with a capture every {every} steps, at the start and the end",
+            f"{steps} training steps of {BATCH} with a capture every {every} steps, at the start "
+            f"and the end, {size}",
             milliseconds,
             "ms",
             "the same without the callback",
             plain,
-            "2 layers × 4 heads, T = 32, where a step is as cheap as a capture; files closed",
+            f"{milliseconds / plain - 1:+.1%}; a step takes {plain / steps:.1f} ms; files closed",
         )
-    yield Figure("traces after the first training", calls - before, "traces", note="goal: 0")
+    yield Figure(
+        f"traces after the first training, {size}", calls - before, "traces", note="goal: 0"
+    )
