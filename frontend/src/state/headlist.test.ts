@@ -125,6 +125,9 @@ test('name and kind filter together, and ranking keeps to what is left', () => {
   expect(short(list.ranked.value)).toBe('e2 d0');
   view.sort.value = 'change';
   expect(short(list.ranked.value)).toBe('d0 e2');
+  expect(list.value({ layer: layers[0]?.name ?? '', head: 0 })).toBeCloseTo(0.2 - 0.99);
+  view.ascending.value = true;
+  expect(short(list.ranked.value)).toBe('e2 d0');
   view.find.value = 'ENC';
   expect(short(list.shown.value)).toBe('e2');
   view.find.value = 'nothing';

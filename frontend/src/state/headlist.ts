@@ -60,7 +60,7 @@ export interface HeadList {
   readonly stop: ReadonlySignal<HeadRef | null>;
   /** `shown` in the order of `value`. */
   readonly ranked: ReadonlySignal<readonly HeadRef[]>;
-  /** What heads are ranked by. */
+  /** What heads are ranked by; of changes, with their sign, the size. */
   value(head: HeadRef): number;
   /** Kinds that the metrics tell of, with the number of heads at this step, whatever their names. */
   readonly kinds: ReadonlySignal<readonly KindCount[]>;
@@ -150,7 +150,7 @@ export function createHeadList(
         head.head,
       );
     const now = at(selection.step.value ?? 0);
-    return view.sort.value === 'change' ? Math.abs(now - at(reference.value)) : now;
+    return view.sort.value === 'change' ? now - at(reference.value) : now;
   };
   return {
     all,
@@ -161,7 +161,10 @@ export function createHeadList(
       const head = selection.head.value;
       return isShown(layer, head) ? { layer, head } : (shown.value[0] ?? null);
     }),
-    ranked: computed(() => ranked(shown.value, value)),
+    ranked: computed(() => {
+      const size = view.sort.value === 'change' ? (head: HeadRef) => Math.abs(value(head)) : value;
+      return ranked(shown.value, size, view.ascending.value);
+    }),
     value,
     kinds: computed(() => {
       const known = headMetrics.layers.value.size >= layers.value.length;

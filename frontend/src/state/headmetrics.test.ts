@@ -33,6 +33,9 @@ test('heads are ranked from the largest value on; those without one come last', 
   expect(ranked(heads, (head) => Number(head.layer)).map((head) => head.head)).toEqual([
     3, 0, 4, 1, 2,
   ]);
+  expect(ranked(heads, (head) => Number(head.layer), true).map((head) => head.head)).toEqual([
+    1, 0, 4, 3, 2,
+  ]);
 });
 
 test('a chosen head is found by its number', () => {

@@ -109,12 +109,16 @@ export function valueOf(
   return series[(index * metrics.examples + example) * metrics.heads + position] ?? NaN;
 }
 
-/** Heads in the order of a value, the largest first; those without one come last. */
-export function ranked(heads: readonly HeadRef[], value: (head: HeadRef) => number): HeadRef[] {
+/** Heads in the order of a value, the largest or the smallest first; those without one come last. */
+export function ranked(
+  heads: readonly HeadRef[],
+  value: (head: HeadRef) => number,
+  ascending = false,
+): HeadRef[] {
   const values = new Map(heads.map((head) => [head, value(head)]));
   const key = (head: HeadRef) => {
     const number = values.get(head) ?? NaN;
-    return Number.isNaN(number) ? -Infinity : number;
+    return Number.isNaN(number) ? -Infinity : ascending ? -number : number;
   };
   return [...heads].sort((a, b) => {
     const [x, y] = [key(a), key(b)];

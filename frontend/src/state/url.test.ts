@@ -30,6 +30,7 @@ const full: ViewState = {
   lens: false,
   failures: false,
   sort: 'change',
+  ascending: true,
   find: 'cross h1 & “x”',
   only: 'previous',
   matrix: true,

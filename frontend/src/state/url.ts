@@ -81,6 +81,8 @@ export interface ViewState {
   /** Whether failures of an alignment are drawn on its map. */
   readonly failures: boolean;
   readonly sort: Sort;
+  /** The smallest first, where heads are sorted by a value. */
+  readonly ascending: boolean;
   /** Words that the name of a head has to hold, to be among those listed. */
   readonly find: string | null;
   readonly only: HeadKind | null;
@@ -130,6 +132,7 @@ export const DEFAULT_VIEW: ViewState = {
   lens: true,
   failures: true,
   sort: 'layer',
+  ascending: false,
   find: null,
   only: null,
   matrix: false,
@@ -229,6 +232,7 @@ const FIELDS: { readonly [K in keyof ViewState]: Field<ViewState[K]> } = {
   lens: flag,
   failures: flag,
   sort: oneOf(SORTS),
+  ascending: flag,
   find: text,
   only: orNull(oneOf(HEAD_KINDS)),
   matrix: flag,

@@ -5,6 +5,7 @@ import type { LayerInfo } from '../api/model';
 import { groupLayers, shortNames, type LayerGroup } from '../state/groups';
 import { useStore } from '../state/store';
 import { EventBadge, eventWords } from './eventmarks';
+import { useSelectedInSight } from './hooks';
 import { style } from './style';
 import { Thumbnails } from './thumbnails';
 
@@ -17,6 +18,7 @@ export function Heads(): JSX.Element {
   const layers = store.selection.run.value?.layers ?? [];
   const root = useRef<HTMLDivElement>(null);
   const { heads } = store;
+  useSelectedInSight(root);
   const names = new Set(heads.shown.value.map(({ layer }) => layer));
   // Layers none of whose heads is looked for are left out; other heads keep their places.
   const groups = groupLayers(layers.filter((layer) => names.has(layer.name)));

@@ -17,6 +17,7 @@ export function HeadsBar(): JSX.Element {
     <div class="heads-bar">
       <div class="heads-sort">
         <SortPicker />
+        {view.sort.value !== 'layer' && <Direction />}
         <Find />
       </div>
       {kinds.length > 0 && (
@@ -65,19 +66,40 @@ function SortPicker(): JSX.Element {
   const store = useStore();
   const metric = store.metrics.curve.value;
   const title = metric ? metricTitle(metric).toLowerCase() : 'metric';
-  const labels: Readonly<Record<Sort, string>> = {
-    layer: 'layer',
-    metric: title,
-    change: `change of ${title} since ${formatStep(store.heads.reference.value)}`,
+  const options: Readonly<Record<Sort, readonly [label: string, detail?: string]>> = {
+    layer: ['layer'],
+    metric: [title],
+    change: ['change', `of ${title} since ${formatStep(store.heads.reference.value)}`],
   };
   return (
     <Picker
-      caption="Sort by"
+      caption="Sort"
       testId="sort"
+      title={`Sorted by ${options[store.view.sort.value].join(' ')}`}
       value={store.view.sort.value}
-      options={SORTS.map((sort) => ({ value: sort, label: labels[sort] }))}
+      options={SORTS.map((sort) => {
+        const [label, detail] = options[sort];
+        return { value: sort, label, ...(detail ? { detail } : {}) };
+      })}
       onPick={(value) => (store.view.sort.value = SORTS.find((s) => s === value) ?? 'layer')}
     />
+  );
+}
+
+function Direction(): JSX.Element {
+  const { ascending } = useStore().view;
+  const words = ascending.value ? 'Smallest first' : 'Largest first';
+  return (
+    <button
+      type="button"
+      class="icon-button"
+      data-testid="sort-direction"
+      aria-label={words}
+      title={words}
+      onClick={() => (ascending.value = !ascending.value)}
+    >
+      <Icon name={ascending.value ? 'up' : 'down'} />
+    </button>
   );
 }
 

@@ -96,6 +96,19 @@ export function useOutside(
   }, [open, ref]);
 }
 
+/** Scrolls what is selected into sight when something else is selected, not when it is scrolled. */
+export function useSelectedInSight(root: RefObject<HTMLElement | null>): void {
+  const selected = useRef<string | null>(null);
+  useEffect(() => {
+    const element = root.current?.querySelector<HTMLElement>('[aria-selected="true"]');
+    const name = element
+      ? `${element.dataset['layer'] ?? ''}\n${element.dataset['head'] ?? ''}`
+      : null;
+    if (name !== selected.current) element?.scrollIntoView({ block: 'nearest' });
+    selected.current = name;
+  });
+}
+
 /** Tells `true` for a moment after something was copied. */
 export function useCopied(): [boolean, (text: string) => void] {
   const [copied, setCopied] = useState(false);

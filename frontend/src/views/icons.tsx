@@ -25,6 +25,8 @@ const PATHS = {
   minus: 'M5 12h14',
   fit: 'M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5',
   close: 'M6 6l12 12M18 6L6 18',
+  up: 'M12 20V5M6 11l6-6 6 6',
+  down: 'M12 4v15M6 13l6 6 6-6',
   search: 'M10.5 5a5.5 5.5 0 1 0 .01 0zM14.5 14.5L20 20',
 } as const;
 

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { useRef } from 'preact/hooks';
-import { formatMetric } from '../state/format';
+import { formatChange, formatMetric } from '../state/format';
 import { shortHead } from '../state/groups';
 import type { HeadRef } from '../state/headmetrics';
 import { useStore } from '../state/store';
@@ -8,6 +8,7 @@ import { EventBadge } from './eventmarks';
 import { Thumbnails } from './thumbnails';
 import { THUMB } from './heads';
 import { style } from './style';
+import { useSelectedInSight } from './hooks';
 
 /** The heads in the order of a value, which each of them shows. */
 export function RankedHeads(): JSX.Element {
@@ -18,6 +19,7 @@ export function RankedHeads(): JSX.Element {
   const changes = store.view.sort.value === 'change';
   const order = store.heads.ranked.value;
   const stop = store.heads.stop.value;
+  useSelectedInSight(root);
   const isSelected = (head: HeadRef) =>
     selection.layer.value?.name === head.layer && selection.head.value === head.head;
 
@@ -66,8 +68,9 @@ export function RankedHeads(): JSX.Element {
                 </span>
                 <span>{shortHead(layers, head.layer, head.head)}</span>
                 <span class="ranked-value">
-                  {changes && 'Δ '}
-                  {formatMetric(store.heads.value(head))}
+                  {changes
+                    ? formatChange(store.heads.value(head))
+                    : formatMetric(store.heads.value(head))}
                 </span>
               </div>
             ))}
