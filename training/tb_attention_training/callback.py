@@ -288,7 +288,8 @@ class AttentionCallback(keras.callbacks.Callback):
         if optimizer is None:  # a training loop of the user's own
             return self._count
         step: Any = optimizer.iterations.value
-        return int(getattr(step, "values", (step,))[0])  # of the first replica
+        replicas = getattr(step, "values", None)  # a tensor of PyTorch has a method of that name
+        return int(replicas[0] if isinstance(replicas, tuple) else step)
 
     def _was_recorded(self, step: int) -> bool:
         """Whether a training that is being resumed has recorded this step already."""
