@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import capture_models as models
+from tb_attention_training import AttentionWarning
 
 from tb_attention_plugin import AttentionReader
 
@@ -38,3 +41,8 @@ def entries(log_dir: Path) -> list[tuple[int, str]]:
             if record.HasField("entry"):
                 found.append((record.entry.step, record.entry.layer))
     return found
+
+
+def ours(told: Iterable[warnings.WarningMessage]) -> list[warnings.WarningMessage]:
+    """The warnings that are ours: of some versions Keras and NumPy have something to say, too."""
+    return [one for one in told if issubclass(one.category, AttentionWarning)]

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 from capture_models import HEADS, B, K, Q
-from fitting import BATCH, EXAMPLES, STEPS, entries, fit, steps
+from fitting import BATCH, EXAMPLES, STEPS, entries, fit, ours, steps
 from tb_attention_training import (
     AttentionCallback,
     AttentionWarning,
@@ -20,6 +20,9 @@ from tb_attention_training.capture.probe import AttentionProbe
 
 from tb_attention_plugin import AttentionReader, AttentionWriter
 
+several_steps = pytest.mark.skipif(
+    keras.backend.backend() == "torch", reason="Keras on PyTorch executes one step at a time"
+)
 # Keras reads its own variables through __array__ when it saves them.
 keras_saves = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -57,6 +60,7 @@ def test_update_freq(tmp_path: Path, new: Make, update_freq: Any, expected: list
     assert steps(tmp_path) == expected
 
 
+@several_steps
 def test_steps_per_execution_captures_where_a_multiple_was_passed(
     tmp_path: Path, new: Make
 ) -> None:
@@ -65,6 +69,7 @@ def test_steps_per_execution_captures_where_a_multiple_was_passed(
     assert steps(tmp_path) == [0, 5, 8, 10]
 
 
+@several_steps
 def test_a_function_is_asked_once_for_each_step_that_an_execution_passes(
     tmp_path: Path, new: Make
 ) -> None:
@@ -93,7 +98,7 @@ def test_a_function_that_gives_no_bool_is_told_and_training_goes_on(
     model = models.compiled(models.one_layer())
     with pytest.warns(AttentionWarning, match="returns a bool.*received LogSpaced for st") as told:
         fit(model, new(update_freq=log_spaced))  # without parentheses
-    assert len(told) == 1
+    assert len(ours(told)) == 1
     assert steps(tmp_path) == [0]
     assert int(model.optimizer.iterations) == STEPS
 
@@ -166,7 +171,7 @@ def test_what_is_recorded_is_the_attention_at_that_step(tmp_path: Path, new: Mak
     reader = AttentionReader(tmp_path)
     for step, weights in expected.items():
         np.testing.assert_array_equal(reader.weights("train", "attention", step), weights)
-    assert np.abs(expected[5] - expected[10]).max() > 1e-3
+    assert np.abs(expected[5] - expected[10]).max() > 1e-4
     assert expected[5].shape == (B, HEADS, K, K)
 
 
@@ -232,7 +237,7 @@ def test_tokens_that_do_not_fit_leave_the_maps_without_them(tmp_path: Path, new:
     tokens = [["x"] * (K + 1)] * B
     with pytest.warns(AttentionWarning, match="expected 11, received 12 of example 0") as told:
         fit(models.compiled(models.one_layer()), new(key_tokens=tokens), epochs=3)
-    assert len(told) == 1
+    assert len(ours(told)) == 1
     assert steps(tmp_path) == [0, 5, 10, 15]
 
 
@@ -244,7 +249,7 @@ def test_a_token_function_that_fails_leaves_the_maps_without_tokens(
 
     with pytest.warns(AttentionWarning, match="failed for layer 'attention' with KeyError") as told:
         fit(models.compiled(models.one_layer()), new(tokens=tokens))
-    assert len(told) == 1
+    assert len(ours(told)) == 1
     assert steps(tmp_path) == [0, 5]
 
 
@@ -280,8 +285,7 @@ def test_arguments_are_checked(
 
 
 def test_a_dataset_is_refused_and_told_why(new: Make) -> None:
-    import tensorflow as tf
-
+    tf: Any = pytest.importorskip("tensorflow")
     dataset = tf.data.Dataset.from_tensor_slices(models.source()).batch(2)
     for stream in (dataset, iter(dataset), (row for row in models.source())):
         with pytest.raises(TypeError, match="change the order in which the training sees its data"):
@@ -300,7 +304,7 @@ def test_another_writer_in_the_directory_is_an_error(tmp_path: Path, new: Make) 
             fit(models.compiled(models.one_layer()), new(on_error="raise"))
         with pytest.warns(AttentionWarning, match="training goes on.*nobody else") as told:
             fit(models.compiled(models.one_layer()), new(), epochs=5)
-    assert len(told) == 1
+    assert len(ours(told)) == 1
 
 
 def test_two_callbacks_of_one_fit_cannot_share_a_directory(new: Make) -> None:
@@ -326,7 +330,7 @@ def test_a_failing_capture_warns_once_and_training_goes_on(
         AttentionWarning, match=r"training goes on. ZeroDivisionError: no luck \(test_callback.py:"
     ) as told:
         fit(model, new(update_freq=1), epochs=2)
-    assert len(told) == 1
+    assert len(ours(told)) == 1
     assert len(attempts) == 3  # then it gives up
     assert int(model.optimizer.iterations) == 10
     with pytest.raises(ZeroDivisionError):
@@ -344,6 +348,7 @@ def test_attention_that_is_not_finite_is_recorded(tmp_path: Path, new: Make) -> 
 
 @keras_saves
 def test_a_run_groups_with_that_of_keras_callbacks_tensorboard(tmp_path: Path, new: Make) -> None:
+    pytest.importorskip("tensorflow")  # writes what that callback has to say
     board = keras.callbacks.TensorBoard(str(tmp_path), write_graph=False)
     fit(models.compiled(models.one_layer()), [board, new()])
     events = [path.parent.name for path in tmp_path.rglob("*tfevents*")]
