@@ -37,18 +37,86 @@ class Disturbing(keras.callbacks.Callback):
         model(self.inputs, training=True)
 
 
+class Nudging(keras.callbacks.Callback):
+    """Changes the last bit of one number of one variable."""
+
+    def __init__(self, inputs: Any) -> None:
+        super().__init__()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        model: Any = self.model
+        variable = model.trainable_variables[0]
+        values = np.array(to_numpy(variable.value))
+        values[-1, -1] = np.nextafter(values[-1, -1], np.float32(1))
+        variable.assign(values)
+
+
+class Drawing(keras.callbacks.Callback):
+    """Takes its examples from the data that is trained on, which shuffles anew each time."""
+
+    def __init__(self, inputs: Any) -> None:
+        super().__init__()
+        self.data: Any = None
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        next(iter(self.data))
+
+
 @dataclass(frozen=True)
 class Case:
-    """A model, how it is compiled, and whether TensorFlow may choose kernels freely."""
+    """One training.
+
+    Attributes:
+        build: Makes the model.
+        options: How it is compiled.
+        deterministic: Whether TensorFlow chooses its kernels so that they repeat.
+        policy: What is computed in which precision.
+        shuffled: Whether the data is a `tf.data.Dataset` that shuffles at each epoch.
+        heads: Which heads are recorded; None: all.
+    """
 
     build: Callable[[], Any]
     options: dict[str, Any]
     deterministic: bool = True
+    policy: str = "float32"
+    shuffled: bool = False
+    heads: Any = None
+
+
+class Subclassed(keras.Model):
+    """As `small`; variables come into being at the first step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        keras.utils.set_random_seed(3)
+        make: Any = keras.layers
+        self.read = make.Embedding(models.VOCABULARY, models.UNITS)
+        self.write = make.Embedding(models.VOCABULARY, models.UNITS)
+        self.attention = make.MultiHeadAttention(models.HEADS, models.KEY_DIM, dropout=0.3)
+        self.norm = make.BatchNormalization()
+        self.logits = make.Dense(models.VOCABULARY)
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        source, target = inputs
+        memory = self.norm(self.read(source), training=training)
+        return self.logits(self.attention(self.write(target), memory, training=training))
 
 
 def noisy() -> Any:
     """Dropout, whose random streams a forward pass can advance, and statistics it can move."""
     return models.transformer(dropout=0.3, batch_norm=True)
+
+
+def small() -> Any:
+    """The same with one attention, for what need not be shown of a whole transformer."""
+    keras.utils.set_random_seed(3)
+    make: Any = keras.layers
+    source, target = (keras.Input((length,), dtype="int32") for length in (models.K, models.Q))
+    memory = make.Embedding(models.VOCABULARY, models.UNITS, mask_zero=True)(source)
+    memory = make.BatchNormalization()(memory)
+    x = make.Embedding(models.VOCABULARY, models.UNITS)(target)
+    x = make.MultiHeadAttention(models.HEADS, models.KEY_DIM, dropout=0.3)(x, memory)
+    return keras.Model([source, target], make.Dense(models.VOCABULARY)(x))
 
 
 BACKEND = keras.backend.backend()
@@ -62,19 +130,35 @@ def cases() -> dict[str, Case]:
         "dropout and batch norm": Case(noisy, {"jit_compile": BACKEND == "jax"}),
         "run eagerly": Case(noisy, {"run_eagerly": True}),
         "decoder": Case(models.decoder, {}),
+        "subclassed": Case(Subclassed, {}),
+        "chosen heads": Case(small, {}, heads=[0, 2]),
     }
-    several = {"three steps per execution": Case(noisy, {"steps_per_execution": 3})}
+    several = {
+        "three steps per execution": Case(noisy, {"steps_per_execution": 3}),
+        "mixed_float16": Case(small, {}, policy="mixed_float16"),
+    }
+    shuffled = {SHUFFLED: Case(small, {}, shuffled=True)}
     # First, because Keras leaves XLA off once op determinism is on, and that cannot be undone.
-    by_xla = Case(noisy, {"jit_compile": True}, deterministic=False)
+    by_xla = {
+        "jit_compile=True": Case(Subclassed, {"jit_compile": True}, deterministic=False),
+        'jit_compile="auto"': Case(small, {"jit_compile": "auto"}, deterministic=False),
+        "jit_compile=False": Case(small, {"jit_compile": False}, deterministic=False),
+    }
     return {
-        "tensorflow": {"dropout and batch norm, by XLA": by_xla, **common, **several},
+        "tensorflow": {**by_xla, **common, **several, **shuffled},
         "jax": {**common, **several},
         "torch": common,  # there Keras knows no other than one step per execution
     }[BACKEND]
 
 
+SHUFFLED = "tf.data, shuffled"
 CASES = cases()
-DISTURBED = "dropout and batch norm"
+DISTURBING = {
+    "a forward pass as in training": ("dropout and batch norm", Disturbing),
+    "the last bit of a weight": ("dropout and batch norm", Nudging),
+    "a batch of the training data": (SHUFFLED, Drawing),
+}
+"""What disturbs a training, and which one; each must be noticed."""
 
 
 def digest(model: Any, history: Any) -> str:
@@ -115,44 +199,65 @@ def be_deterministic() -> None:
         torch.use_deterministic_algorithms(True)
 
 
-def train(case: str, make_callback: Callable[[Any], Any] | None) -> str:
+def train(case: Case, make_callback: Callable[[Any], Any] | None) -> str:
     """Trains a new model and returns its digest."""
     keras.backend.clear_session()
-    model = models.compiled(CASES[case].build(), **CASES[case].options)
+    keras.config.set_dtype_policy(case.policy)
+    model = models.compiled(case.build(), **case.options)
     inputs = [models.source(), models.target()]
     callbacks = [] if make_callback is None else [make_callback(inputs)]
-    history = model.fit(
-        [models.source(EXAMPLES), models.target(EXAMPLES)],
-        models.target(EXAMPLES, seed=5),
-        batch_size=BATCH,
-        epochs=EPOCHS,
-        callbacks=callbacks,
-        verbose=0,
-    )
+    x, y = [models.source(EXAMPLES), models.target(EXAMPLES)], models.target(EXAMPLES, seed=5)
+    fit: dict[str, Any] = {"x": x, "y": y, "batch_size": BATCH}
+    if case.shuffled:
+        fit = {"x": shuffled(x, y), "shuffle": False}  # again, by Keras
+    for callback in callbacks:
+        if isinstance(callback, Drawing):
+            callback.data = fit["x"]
+    history = model.fit(**fit, epochs=EPOCHS, callbacks=callbacks, verbose=0)
     return digest(model, history)
 
 
-def recording(inputs: Any) -> Any:
-    """The callback as people use it, at every second step."""
-    return AttentionCallback(
-        tempfile.mkdtemp(), inputs, update_freq=2, images=False, on_error="raise"
+def shuffled(x: Any, y: Any) -> Any:
+    """Batches in another order in each epoch."""
+    import tensorflow as tf
+
+    data = tf.data.Dataset.from_tensor_slices((tuple(x), y))
+    return data.shuffle(EXAMPLES, reshuffle_each_iteration=True).batch(BATCH)
+
+
+def recording(case: Case) -> Callable[[Any], Any]:
+    """Makes the callback as people use it, at every second step."""
+    return lambda inputs: AttentionCallback(
+        tempfile.mkdtemp(),
+        inputs,
+        update_freq=2,
+        heads=case.heads,
+        images=False,
+        on_error="raise",
     )
 
 
 def main() -> None:
-    """Prints, for each case, the digests of plain runs and of one with each callback."""
+    """Prints, for each case, the digests of plain runs and of the one that records.
+
+    And those of trainings that are disturbed.
+    """
     results: dict[str, Any] = {}
     for name, case in CASES.items():
         if case.deterministic:
             be_deterministic()
-        plain, recorded = [train(name, None)], train(name, recording)
+        plain, recorded = [train(case, None)], train(case, recording(case))
         # Kernels round by memory alignment even so: several plain runs make the set of what is
         # right. A random stream that was touched never hits it.
         while recorded not in plain and len(plain) <= MORE_PLAIN_RUNS:
-            plain.append(train(name, None))
+            plain.append(train(case, None))
         results[name] = {"plain": plain, "recording": recorded}
-    results["disturbed"] = train(DISTURBED, Disturbing)
-    print("RESULT " + json.dumps(results))
+    disturbed = {
+        how: train(CASES[name], callback)
+        for how, (name, callback) in DISTURBING.items()
+        if name in CASES
+    }
+    print("RESULT " + json.dumps({"cases": results, "disturbed": disturbed}))
 
 
 if __name__ == "__main__":
