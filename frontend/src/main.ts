@@ -6,6 +6,7 @@ import { createStore, StoreProvider } from './state/store';
 import css from './styles/index.css?inline';
 import { App } from './views/app';
 import { PaletteProvider } from './views/hooks';
+import { handleKey } from './views/keyboard';
 
 /** The entry that TensorBoard calls in the plugin's frame. */
 export function render(): void {
@@ -18,6 +19,10 @@ export function render(): void {
   const host = createHost();
   host.copyFonts();
   const store = createStore(host);
+
+  host.onOuterKey((event) => {
+    if (handleKey(store, event)) event.preventDefault();
+  });
 
   const root = document.documentElement;
   const palette = computed(() => {

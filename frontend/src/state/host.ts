@@ -10,6 +10,11 @@ export interface Host {
   address(): string;
   observeDark(listener: (dark: boolean) => void): void;
   observeVisible(listener: (visible: boolean) => void): void;
+  /**
+   * Keys pressed while our tab is shown and nothing on TensorBoard's page has the focus: until one
+   * presses into the frame, that is where they go. Those with Ctrl, Alt or Meta stay TensorBoard's.
+   */
+  onOuterKey(listener: (event: KeyboardEvent) => void): void;
   copyFonts(): void;
 }
 
@@ -64,6 +69,24 @@ export function createHost(): Host {
       tell();
     },
 
+    onOuterKey(listener) {
+      if (page === window) return;
+      const heard = (event: KeyboardEvent) => {
+        if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey) return;
+        // A hidden tab's frame has no height.
+        if (window.innerHeight === 0 || !nothingFocused(page.document)) return;
+        listener(event);
+      };
+      try {
+        page.document.addEventListener('keydown', heard);
+        window.addEventListener('pagehide', () => {
+          page.document.removeEventListener('keydown', heard);
+        });
+      } catch {
+        // Then keys work from the first press into the frame on.
+      }
+    },
+
     copyFonts() {
       if (page === window) return;
       try {
@@ -77,6 +100,11 @@ export function createHost(): Host {
       }
     },
   };
+}
+
+function nothingFocused(page: Document): boolean {
+  const { activeElement } = page;
+  return activeElement === null || activeElement === page.body;
 }
 
 /** The `@font-face` rules for Roboto of one sheet, their addresses made absolute. */
