@@ -269,11 +269,24 @@ export const SHORTCUTS: readonly ShortcutGroup[] = [
 
 const ALL = SHORTCUTS.flatMap((group) => group.shortcuts);
 
+/** Inputs that nothing is typed into. */
+const UNTYPED: ReadonlySet<string> = new Set(['range', 'checkbox', 'radio', 'button', 'color']);
+/** What moves a slider by itself. */
+const SLIDER_KEY = /^(Arrow|Home$|End$|Page)/;
+
+/** Whether what has the focus needs this key for itself. */
+function isTaken(event: KeyboardEvent): boolean {
+  const { target } = event;
+  if (target instanceof HTMLTextAreaElement) return true;
+  if (!(target instanceof HTMLInputElement)) return false;
+  if (!UNTYPED.has(target.type)) return true;
+  return target.type === 'range' && SLIDER_KEY.test(event.key);
+}
+
 /** Does what a key says; false when it says nothing. */
 export function handleKey(store: Store, event: KeyboardEvent): boolean {
-  if (event.ctrlKey || event.metaKey || event.isComposing) return false;
-  const target = event.target;
-  if (target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement) return false;
+  if (event.ctrlKey || event.metaKey || event.isComposing || isTaken(event)) return false;
+  const { target } = event;
   // Space presses the button that has the focus; the play button does the same by itself.
   if (event.key === ' ' && target instanceof HTMLElement && target.closest('button, a, summary')) {
     return false;

@@ -37,7 +37,6 @@ export function LinksBar({ model }: { model: MapModel }): JSX.Element {
           onInput={(event) =>
             (view.least.value = LEAST_WEIGHTS[Number(event.currentTarget.value)] ?? 0)
           }
-          onKeyDown={(event) => event.stopPropagation()}
         />
       </label>
       <Picker

@@ -92,6 +92,26 @@ test('keys of the browser and keys typed into a field are left alone', () => {
   expect([handled, moveBy.mock.calls.length]).toEqual([false, 0]);
 });
 
+test.each([
+  ['range', { key: 'ArrowLeft' }, false],
+  ['range', { key: 'PageDown' }, false],
+  ['range', { key: 'End' }, false],
+  ['range', { key: 'j' }, true],
+  ['range', { key: ' ' }, true],
+  ['text', { key: 'j' }, false],
+  ['search', { key: 'Home' }, false],
+])('in an input of type %s the key %j is a shortcut: %s', (type, init, is) => {
+  const did = vi.fn();
+  const store = { moveBy: did, moveHead: did, playback: { toggle: did } } as unknown as Store;
+  const input = document.createElement('input');
+  input.type = type;
+  root.append(input);
+  let handled: boolean | null = null;
+  input.addEventListener('keydown', (event) => (handled = handleKey(store, event)));
+  input.dispatchEvent(new KeyboardEvent('keydown', init));
+  expect([handled, did.mock.calls.length]).toEqual([is, is ? 1 : 0]);
+});
+
 test('no two shortcuts answer the same key', () => {
   const all = SHORTCUTS.flatMap((group) => group.shortcuts).filter((s) => s.match);
   const keys = ['ArrowLeft', 'j', 'J', 'e', 'E', 'g', 'l', 'f', 'c', '?', ' ', ',', 'Home'];
