@@ -22,13 +22,14 @@ OpenTab = Callable[..., Tab]
 Attention = Callable[..., NDArray[np.float32]]
 
 B, H, Q, K = 2, 3, 7, 11
+T, VALID = 13, 5
 STEPS = (0, 20, 30, 50)
 LONG = "Donaudampfschifffahrtsgesellschaft"
 
 
 @pytest.fixture(scope="module")
 def logdir(tmp_path_factory: pytest.TempPathFactory, attention: Attention) -> Path:
-    """Run `small`: four steps of an alignment, with tokens."""
+    """Run `small`: an alignment with tokens. Run `causal`: a language model with padding."""
     logdir = tmp_path_factory.mktemp("keys")
     words = [[LONG, *"bcdef", "</s>"]] * B
     with AttentionWriter(logdir / "small") as writer:
@@ -37,6 +38,11 @@ def logdir(tmp_path_factory: pytest.TempPathFactory, attention: Attention) -> Pa
             writer.write(
                 "cross", weights, step, query_tokens=words, key_tokens=[list("ghijklmnopq")] * B
             )
+    with AttentionWriter(logdir / "causal") as writer:
+        weights = np.tril(attention(1, 1, T, T, seed=17))
+        weights[..., VALID:, :] = 0
+        weights /= np.maximum(weights.sum(-1, keepdims=True), 1e-9)
+        writer.write("self", weights, 0, causal=True, query_lengths=[VALID], key_lengths=[VALID])
     return logdir
 
 
@@ -165,3 +171,25 @@ def test_a_used_threshold_slider_leaves_the_shortcuts_alone(
     tab.frame.locator('[data-testid="links"][data-heads="1"]').wait_for()
     slider.press("1")
     tab.wait_for_map(step=20, head=1)
+
+
+@pytest.mark.parametrize("width", [1440, 1024])
+def test_keys_are_counted_that_a_query_can_look_at(
+    board: TensorBoard, open_tab: OpenTab, width: int
+) -> None:
+    state = "&p.attention.run=causal&p.attention.padding=1&p.attention.cell="
+    tab = open_tab(board.address, f"{state}3.2", width=width)
+    tab.wait_for_map(query=3, key=2, queries=T)
+    assert re.search(r"rank [1-4] of 4$", tab.text("rank"))
+    tab.frame.get_by_test_id("map").focus()
+    tab.page.keyboard.press("ArrowUp")
+    announcer = tab.frame.get_by_test_id("announcer")
+    announcer.filter(
+        has_text=re.compile(r"query 2 , key 2 , weight .*, rank [1-3] of 3$")
+    ).wait_for(state="attached")
+    tab.page.keyboard.press("ArrowRight")
+    announcer.filter(has_text="causal, no weight possible").wait_for(state="attached")
+    assert "causal, no weight possible" in tab.text("rank")
+    if width == 1440:
+        # The keys that it can look at are listed, so there are no others.
+        assert tab.frame.get_by_test_id("top-keys").locator("li").count() == 3

@@ -105,13 +105,30 @@ export function strongestKey(map: AttentionMap, query: number, keys: number): nu
   return best;
 }
 
-/** 1 for the strongest key of the row; equal weights share the better rank. */
-export function rankOf(map: AttentionMap, cell: Cell, keys: number): number {
+export interface Rank {
+  /** 1 for the strongest key of the row; equal weights share the better rank. */
+  readonly rank: number;
+  /** How many keys this query can look at; one that has weight is one of them. */
+  readonly among: number;
+}
+
+/** A cell's weight among those of its row. */
+export function rankOf(map: AttentionMap, cell: Cell, keys: number): Rank {
   const start = cell.query * map.keys;
-  const weight = weightAt(map.weights, start + cell.key);
+  const own = weightAt(map.weights, start + cell.key);
   let rank = 1;
-  for (let key = 0; key < keys; key++) if (weightAt(map.weights, start + key) > weight) rank++;
-  return rank;
+  let among = 0;
+  for (let key = 0; key < keys; key++) {
+    const weight = weightAt(map.weights, start + key);
+    if (weight > own) rank++;
+    if (isPossible(map, cell.query, key, weight)) among++;
+  }
+  return { rank, among };
+}
+
+/** Whether a query can look at a key, by the masks that are known or as its weight shows. */
+function isPossible(map: AttentionMap, query: number, key: number, weight: number): boolean {
+  return weight !== 0 || maskOf(map, query, key) === false;
 }
 
 export interface Ranked {
@@ -120,7 +137,7 @@ export interface Ranked {
   readonly tiny: boolean;
 }
 
-/** The `count` strongest keys of a row, and the weight of all others together. */
+/** The `count` strongest keys of a row, and the weight of all others that it can look at. */
 export function topKeys(
   map: AttentionMap,
   query: number,
@@ -130,8 +147,10 @@ export function topKeys(
   const start = query * map.keys;
   const top: Ranked[] = [];
   let sum = 0;
+  let among = 0;
   for (let key = 0; key < keys; key++) {
     const weight = weightAt(map.weights, start + key);
+    if (isPossible(map, query, key, weight)) among++;
     if (!Number.isFinite(weight)) continue;
     sum += weight;
     const last = top.at(-1);
@@ -142,5 +161,5 @@ export function topKeys(
     if (top.length > count) top.pop();
   }
   const listed = top.reduce((total, entry) => total + entry.weight, 0);
-  return { top, others: keys - top.length, rest: Math.max(0, sum - listed) };
+  return { top, others: among - top.length, rest: Math.max(0, sum - listed) };
 }

@@ -2,7 +2,7 @@ import type { JSX } from 'preact';
 import { useRef, useState } from 'preact/hooks';
 import type { AttentionMap } from '../api/model';
 import { weightAt } from '../api/weights';
-import { rankOf, readCell, topKeys } from '../state/cursor';
+import { readCell, topKeys } from '../state/cursor';
 import {
   formatChange,
   formatMetric,
@@ -17,7 +17,7 @@ import { Checks } from './checks';
 import { useOutside, usePalette } from './hooks';
 import { Icon } from './icons';
 import { Lens } from './lens';
-import { MASKED } from './mapcanvas';
+import { rankWords } from './mapcanvas';
 import { labelAt, type MapModel } from './mapmodel';
 import { PinnedTokens } from './pins';
 import { style } from './style';
@@ -112,11 +112,8 @@ function CellValues(props: { map: AttentionMap; cell: Cell; model: MapModel }): 
         <dt>Key</dt>
         <dd>
           <TokenBox token={labelAt(model.keyTokens.value, cell.key)} testId="cell-key" />
-          <span>
-            position {positionOf(cell.key, model.pooling.value.keys)} ·{' '}
-            {reading.masked
-              ? MASKED[reading.masked].sentence
-              : `rank ${rankOf(map, cell, keys)} of ${keys}`}
+          <span data-testid="rank">
+            position {positionOf(cell.key, model.pooling.value.keys)} · {rankWords(map, cell, keys)}
           </span>
         </dd>
       </dl>
@@ -327,8 +324,8 @@ export function Readout({ model }: { model: MapModel }): JSX.Element {
             />{' '}
             {positionOf(cell.key, model.pooling.value.keys)}
           </span>
-          <span class="readout-rank">
-            rank {rankOf(map, cell, model.region.value.keys)} of {model.region.value.keys}
+          <span class="readout-rank" data-testid="rank">
+            {rankWords(map, cell, model.region.value.keys)}
           </span>
         </>
       ) : (

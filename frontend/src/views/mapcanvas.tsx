@@ -1,11 +1,13 @@
 import type { JSX } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import type { AttentionMap } from '../api/model';
 import { columnX, rowY, showsKey, showsQuery } from '../render/layout';
 import { drawMap, drawPreview } from '../render/map';
 import { drawColumnProfile, drawRowProfile } from '../render/profiles';
 import { maskOf, rankOf, readCell, strongestKey, type Mask } from '../state/cursor';
 import { formatWeight, positionOf } from '../state/format';
 import { useStore, type Store } from '../state/store';
+import type { Cell } from '../state/url';
 import { useGestures } from './gestures';
 import { useDpr, usePalette } from './hooks';
 import { labelAt, type MapModel } from './mapmodel';
@@ -111,6 +113,14 @@ export const MASKED: Readonly<Record<Exclude<Mask, false>, { tag: string; senten
   padding: { tag: 'padding: no weight', sentence: 'padding, no weight possible' },
   hidden: { tag: 'hidden', sentence: 'hidden, its weight given to the others of the row' },
 };
+
+/** `rank 3 of 4` among the keys that the query can look at, or why there is no weight. */
+export function rankWords(map: AttentionMap, cell: Cell, keys: number): string {
+  const { masked } = readCell(map, cell);
+  if (masked) return MASKED[masked].sentence;
+  const { rank, among } = rankOf(map, cell, keys);
+  return `rank ${rank.toLocaleString('en')} of ${among.toLocaleString('en')}`;
+}
 
 /** The lines through the crosshair's cell, a frame around it, and the tag with its value. */
 export function Crosshair(props: {
@@ -277,9 +287,8 @@ export function Announcer({ model }: { model: MapModel }): JSX.Element {
       setText(
         `query ${positionOf(cell.query, model.pooling.peek().queries)} ${labelAt(model.queryTokens.peek(), cell.query)}, ` +
           `key ${positionOf(cell.key, model.pooling.peek().keys)} ${labelAt(model.keyTokens.peek(), cell.key)}, ` +
-          (masked
-            ? MASKED[masked].sentence
-            : `weight ${formatWeight(weight, tiny)}, rank ${rankOf(map, cell, keys)} of ${keys}`),
+          (masked ? '' : `weight ${formatWeight(weight, tiny)}, `) +
+          rankWords(map, cell, keys),
       );
     }, ANNOUNCE_MS);
     return () => clearTimeout(timer);
