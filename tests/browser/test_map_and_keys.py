@@ -25,20 +25,20 @@ B, H, Q, K = 2, 3, 7, 11
 T, VALID = 13, 5
 STEPS = (0, 20, 30, 50)
 LONG = "Donaudampfschifffahrtsgesellschaft"
+WIDE = "表参道原宿渋谷新宿池袋上野秋葉原東京品川目黒"
 
 
 @pytest.fixture(scope="module")
 def logdir(tmp_path_factory: pytest.TempPathFactory, attention: Attention) -> Path:
-    """Run `small`: an alignment with tokens. Run `causal`: a language model with padding."""
+    """Run `small`: an alignment with tokens. Run `triangle`: a language model with padding."""
     logdir = tmp_path_factory.mktemp("keys")
     words = [[LONG, *"bcdef", "</s>"]] * B
+    others = [[WIDE, *"hijklmnop", LONG]] * B
     with AttentionWriter(logdir / "small") as writer:
         for i, step in enumerate(STEPS):
             weights = attention(B, H, Q, K, seed=i)
-            writer.write(
-                "cross", weights, step, query_tokens=words, key_tokens=[list("ghijklmnopq")] * B
-            )
-    with AttentionWriter(logdir / "causal") as writer:
+            writer.write("cross", weights, step, query_tokens=words, key_tokens=others)
+    with AttentionWriter(logdir / "triangle") as writer:
         weights = np.tril(attention(1, 1, T, T, seed=17))
         weights[..., VALID:, :] = 0
         weights /= np.maximum(weights.sum(-1, keepdims=True), 1e-9)
@@ -177,7 +177,7 @@ def test_a_used_threshold_slider_leaves_the_shortcuts_alone(
 def test_keys_are_counted_that_a_query_can_look_at(
     board: TensorBoard, open_tab: OpenTab, width: int
 ) -> None:
-    state = "&p.attention.run=causal&p.attention.padding=1&p.attention.cell="
+    state = "&p.attention.run=triangle&p.attention.padding=1&p.attention.cell="
     tab = open_tab(board.address, f"{state}3.2", width=width)
     tab.wait_for_map(query=3, key=2, queries=T)
     assert re.search(r"rank [1-4] of 4$", tab.text("rank"))
@@ -193,3 +193,21 @@ def test_keys_are_counted_that_a_query_can_look_at(
     if width == 1440:
         # The keys that it can look at are listed, so there are no others.
         assert tab.frame.get_by_test_id("top-keys").locator("li").count() == 3
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (1024, 768), (640, 500)])
+def test_the_words_at_the_crosshair_stay_in_the_pane(
+    board: TensorBoard, open_tab: OpenTab, size: tuple[int, int]
+) -> None:
+    tab = open_tab(board.address, width=size[0], height=size[1])
+    tab.wait_for_map()
+    tag = tab.frame.locator(".map-pane .tag")
+    pane = box_of(tab.frame.locator(".map-pane"))
+    for query, key in [(0, 0), (0, 10), (6, 0), (6, 10), (3, 5), (0, 5)]:
+        tab.hover(query, key)
+        left, top, right, bottom = box_of(tag)
+        assert min(left - pane[0], top - pane[1], pane[2] - right, pane[3] - bottom) >= 0
+        # The token is cut, the weight is not.
+        value = box_of(tag.locator("b"))
+        assert value[2] <= right
+        assert f"{tab.hover(query, key):.4f}" in tag.inner_text()

@@ -1,9 +1,10 @@
 import type { JSX } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { AttentionMap } from '../api/model';
-import { columnX, rowY, showsKey, showsQuery } from '../render/layout';
+import { columnX, rowY, showsKey, showsQuery, type MapLayout } from '../render/layout';
 import { drawMap, drawPreview } from '../render/map';
 import { drawColumnProfile, drawRowProfile } from '../render/profiles';
+import { placeTag, TAG_TOKEN, tokenWidth } from '../render/tag';
 import { maskOf, rankOf, readCell, strongestKey, type Mask } from '../state/cursor';
 import { formatWeight, positionOf } from '../state/format';
 import { useStore, type Store } from '../state/store';
@@ -122,6 +123,15 @@ export function rankWords(map: AttentionMap, cell: Cell, keys: number): string {
   return `rank ${rank.toLocaleString('en')} of ${among.toLocaleString('en')}`;
 }
 
+const TAG_HEIGHT = 24;
+
+/** The pane around a map, in CSS pixels from the map's corner. */
+function paneOf(model: MapModel, layout: MapLayout) {
+  const { width, height } = model.whole.value?.input ?? layout;
+  const { left, top } = layout;
+  return { left: -left, top: -top, right: width - left, bottom: height - top };
+}
+
 /** The lines through the crosshair's cell, a frame around it, and the tag with its value. */
 export function Crosshair(props: {
   model: MapModel;
@@ -138,16 +148,23 @@ export function Crosshair(props: {
   const y = rowY(layout, cell.query);
   const reading = map ? readCell(map, cell) : null;
   const queryLabel =
-    labelAt(model.queryTokens.value, cell.query, 16) ||
+    labelAt(model.queryTokens.value, cell.query, TAG_TOKEN) ||
     positionOf(cell.query, model.pooling.value.queries);
   const keyLabel =
-    labelAt(model.keyTokens.value, cell.key, 16) || positionOf(cell.key, model.pooling.value.keys);
-  // About as wide as its text; at the right it may lie over the column profile.
-  const tagWidth = said ? 80 : (queryLabel.length + keyLabel.length) * 7.5 + 110;
-  const tagRight = x + layout.cellWidth + tagWidth < layout.width + layout.columnProfile + 24;
-  const tagBelow = y < 40;
+    labelAt(model.keyTokens.value, cell.key, TAG_TOKEN) ||
+    positionOf(cell.key, model.pooling.value.keys);
   const small = Math.min(layout.cellWidth, layout.cellHeight) < 4 ? 'small' : '';
   const pool = layout.poolKeys > 1 || layout.poolQueries > 1;
+  const value =
+    said ??
+    (reading?.masked
+      ? MASKED[reading.masked].tag
+      : reading && formatWeight(reading.weight, reading.tiny));
+  const tagWidth =
+    20 +
+    (value?.length ?? 0) * 7 +
+    (said === undefined ? tokenWidth(queryLabel) + tokenWidth(keyLabel) + 36 : 4) +
+    (pool ? 56 : 0);
   const rowShown = showsQuery(layout, cell.query);
   const columnShown = showsKey(layout, cell.key);
   const shown = rowShown && columnShown;
@@ -165,13 +182,16 @@ export function Crosshair(props: {
           style={style({ left: x, top: y, width: layout.cellWidth, height: layout.cellHeight })}
         />
       )}
-      {shown && said !== '' && (said ?? reading) && (
+      {shown && value && (
         <div
           class="tag"
-          style={style({
-            ...(tagRight ? { left: x + layout.cellWidth + 8 } : { right: layout.width - x + 8 }),
-            ...(tagBelow ? { top: y + layout.cellHeight + 6 } : { bottom: layout.height - y + 4 }),
-          })}
+          style={style(
+            placeTag(
+              { left: x, top: y, right: x + layout.cellWidth, bottom: y + layout.cellHeight },
+              { width: tagWidth, height: TAG_HEIGHT },
+              paneOf(model, layout),
+            ),
+          )}
         >
           {said === undefined && (
             <>
@@ -180,12 +200,7 @@ export function Crosshair(props: {
               <bdi>{keyLabel}</bdi>{' '}
             </>
           )}
-          <b>
-            {said ??
-              (reading?.masked
-                ? MASKED[reading.masked].tag
-                : reading && formatWeight(reading.weight, reading.tiny))}
-          </b>
+          <b>{value}</b>
           {pool && <span class="tag-note"> exact cell</span>}
         </div>
       )}
