@@ -30,7 +30,9 @@ WIDE = "表参道原宿渋谷新宿池袋上野秋葉原東京品川目黒"
 
 @pytest.fixture(scope="module")
 def logdir(tmp_path_factory: pytest.TempPathFactory, attention: Attention) -> Path:
-    """Run `small`: an alignment with tokens. Run `triangle`: a language model with padding."""
+    """Run `small`: an alignment with tokens. Run `triangle`: a language model with padding.
+    Run `zigzag`: an alignment that jumps back.
+    """
     logdir = tmp_path_factory.mktemp("keys")
     words = [[LONG, *"bcdef", "</s>"]] * B
     others = [[WIDE, *"hijklmnop", LONG]] * B
@@ -38,6 +40,12 @@ def logdir(tmp_path_factory: pytest.TempPathFactory, attention: Attention) -> Pa
         for i, step in enumerate(STEPS):
             weights = attention(B, H, Q, K, seed=i)
             writer.write("cross", weights, step, query_tokens=words, key_tokens=others)
+    with AttentionWriter(logdir / "zigzag") as writer:
+        # Down the keys, back, and down again.
+        path = [0, 1, 2, 3, 4, 5, 6, 7, 4, 5, 6, 8, 9, 10, 11, 12, 13]
+        weights = np.full((1, 1, len(path), 19), 0.002, np.float32)
+        weights[0, 0, range(len(path)), path] = 1 - 18 * 0.002
+        writer.write("cross", weights, 0)
     with AttentionWriter(logdir / "triangle") as writer:
         weights = np.tril(attention(1, 1, T, T, seed=17))
         weights[..., VALID:, :] = 0
@@ -211,3 +219,23 @@ def test_the_words_at_the_crosshair_stay_in_the_pane(
         value = box_of(tag.locator("b"))
         assert value[2] <= right
         assert f"{tab.hover(query, key):.4f}" in tag.inner_text()
+
+
+def test_what_an_outline_means_is_the_tooltip_of_its_cells(
+    board: TensorBoard, open_tab: OpenTab
+) -> None:
+    tab = open_tab(board.address, "&p.attention.run=zigzag")
+    tab.wait_for_map()
+    box = tab.frame.locator('.failure-box[data-kind="backward_jump"]')
+    box.wait_for()
+    queries = str(box.get_attribute("data-queries")).split("-")
+    keys = str(box.get_attribute("data-keys")).split("-")
+    canvas = tab.frame.get_by_test_id("map")
+    tab.hover(int(queries[0]), int(keys[0]))
+    assert str(canvas.get_attribute("title")).startswith("Jump back: query ")
+    tab.hover(0, 0)
+    assert canvas.get_attribute("title") == ""
+    # Pressed away, the outlines take their tooltip with them.
+    tab.hover(int(queries[0]), int(keys[0]))
+    tab.frame.get_by_test_id("failures-switch").click()
+    assert canvas.get_attribute("title") == ""

@@ -13,9 +13,12 @@ export interface FailureBox {
   readonly labelAt: { readonly left: number; readonly top: number } | null;
 }
 
+/** The style sheet's: words of 11 px with 6 px at each side. */
 const CHARACTER = 6.2;
+const PADDING = 12;
 const LABEL_HEIGHT = 16;
-const GAP = 4;
+/** What an outline takes of either side of its edge. */
+const EDGE = 3;
 
 interface Rectangle {
   readonly left: number;
@@ -24,41 +27,56 @@ interface Rectangle {
   readonly bottom: number;
 }
 
-/** Outlines of what is in sight, with labels that do not lie over one another. */
+/**
+ * Outlines of what is in sight, with words that touch their own outline and no other one, nor each
+ * other. Where there is no such place the words are left to the tooltip.
+ */
 export function placeFailures(
   failures: readonly FailureInfo[],
   layout: MapLayout,
   labelOf: (failure: FailureInfo) => string,
 ): FailureBox[] {
-  const taken: Rectangle[] = [];
-  return failures.flatMap((failure) => {
+  const boxes = failures.flatMap((failure) => {
     const box = outline(failure, layout);
-    if (!box) return [];
-    const label = labelOf(failure);
-    const width = label.length * CHARACTER + 12;
-    const place = places(box, width, failure.kind === 'skip')
-      .map(([left, top]) => ({ left, top, right: left + width, bottom: top + LABEL_HEIGHT }))
-      .find(
-        (spot) =>
-          spot.left >= 0 &&
-          spot.top >= 0 &&
-          spot.right <= layout.width &&
-          spot.bottom <= layout.height &&
-          taken.every((other) => !overlap(spot, other)),
-      );
-    if (place) taken.push(place);
-    return [
-      {
-        failure,
-        left: box.left,
-        top: box.top,
-        width: box.right - box.left,
-        height: box.bottom - box.top,
-        label,
-        labelAt: place ? { left: place.left, top: place.top } : null,
-      },
-    ];
+    return box ? [{ failure, box }] : [];
   });
+  const taken: Rectangle[] = [];
+  return boxes.map(({ failure, box }) => {
+    const free = (spot: Rectangle) =>
+      spot.left >= 0 &&
+      spot.top >= 0 &&
+      spot.right <= layout.width &&
+      spot.bottom <= layout.height &&
+      taken.every((other) => !overlap(spot, other)) &&
+      boxes.every((other) => other.box === box || !overlap(spot, grown(other.box)));
+    // Without its place, which the outline shows, where there is no room for all of it.
+    const words = labelOf(failure);
+    const spots = [words, words.split(',')[0] ?? words].flatMap((label) =>
+      places(box, widthOf(label), failure.kind).map(([left, top]) => ({
+        label,
+        spot: { left, top, right: left + widthOf(label), bottom: top + LABEL_HEIGHT },
+      })),
+    );
+    const place = spots.find(({ spot }) => free(spot));
+    if (place) taken.push(place.spot);
+    return {
+      failure,
+      left: box.left,
+      top: box.top,
+      width: box.right - box.left,
+      height: box.bottom - box.top,
+      label: place?.label ?? words,
+      labelAt: place ? { left: place.spot.left, top: place.spot.top } : null,
+    };
+  });
+}
+
+function widthOf(label: string): number {
+  return label.length * CHARACTER + PADDING;
+}
+
+function grown({ left, top, right, bottom }: Rectangle): Rectangle {
+  return { left: left - EDGE, top: top - EDGE, right: right + EDGE, bottom: bottom + EDGE };
 }
 
 /** The part in sight; whole cells of the drawn map, where it is pooled. */
@@ -73,21 +91,28 @@ function outline(failure: FailureInfo, layout: MapLayout): Rectangle | null {
   return right > left && bottom > top ? { left, top, right, bottom } : null;
 }
 
-/** Beside the box, then above and below it, then inside; what is empty has its words inside. */
-function places(box: Rectangle, width: number, empty: boolean): [number, number][] {
-  const beside: [number, number][] = [];
-  const inside: [number, number][] = [];
-  for (let top = box.top; top <= box.bottom && beside.length < 12; top += LABEL_HEIGHT + 2) {
-    beside.push([box.right + GAP, top], [box.left - GAP - width, top]);
-    const fits = box.left + GAP + width <= box.right && top + GAP + LABEL_HEIGHT <= box.bottom;
-    if (fits) inside.push([box.left + GAP, top + GAP]);
-  }
-  const around: [number, number][] = [
-    ...beside,
-    [box.left, box.top - LABEL_HEIGHT - GAP],
-    [box.left, box.bottom + GAP],
+/** In an upper corner of the box where they fit, else as a flag on one of its corners. */
+function places(box: Rectangle, width: number, kind: string): [number, number][] {
+  const { left, top, right, bottom } = box;
+  const inside: [number, number][] = [
+    [right - EDGE - width, top + EDGE],
+    [left + EDGE, top + EDGE],
   ];
-  return empty ? [...inside, ...around] : [...around, ...inside];
+  // The corner without weight: a jump goes from the upper right to the lower left.
+  if (kind === 'backward_jump' || kind === 'skip') inside.reverse();
+  const fits =
+    right - left >= width + 2 * EDGE && bottom - top >= 2 * (LABEL_HEIGHT + EDGE) ? inside : [];
+  const flags: [number, number][] = [
+    [left, top - LABEL_HEIGHT],
+    [right - width, top - LABEL_HEIGHT],
+    [left, bottom],
+    [right - width, bottom],
+    [right, top],
+    [left - width, top],
+    [right, bottom - LABEL_HEIGHT],
+    [left - width, bottom - LABEL_HEIGHT],
+  ];
+  return [...fits, ...flags];
 }
 
 function overlap(a: Rectangle, b: Rectangle): boolean {

@@ -1,11 +1,31 @@
 import type { JSX } from 'preact';
+import type { FailureInfo } from '../api/model';
 import { placeFailures } from '../render/failures';
 import { failureLabel, failureSentence } from '../state/failures';
 import { useStore } from '../state/store';
+import type { Cell } from '../state/url';
 import { Icon } from './icons';
 import type { MapModel } from './mapmodel';
 import { overMap, style } from './style';
 import { reveal } from './zoom';
+
+/** What the crosshair's cell is part of, for the map's tooltip. */
+export function failuresAt(failures: readonly FailureInfo[] | null, cell: Cell | null): string {
+  if (!cell) return '';
+  return (failures ?? [])
+    .filter((failure) => holds(failure, cell))
+    .map(failureSentence)
+    .join('\n');
+}
+
+function holds(failure: FailureInfo, { query, key }: Cell): boolean {
+  return (
+    query >= failure.firstQuery &&
+    query < failure.endQuery &&
+    key >= failure.firstKey &&
+    key < failure.endKey
+  );
+}
 
 /** Failures of the alignment on the map: a dashed outline with a word. */
 export function FailureOutlines({ model }: { model: MapModel }): JSX.Element | null {
@@ -19,12 +39,7 @@ export function FailureOutlines({ model }: { model: MapModel }): JSX.Element | n
     <div class="failures" data-testid="failures" style={overMap(layout)} aria-hidden="true">
       {placeFailures(failures, layout, failureLabel).map((box) => {
         const { failure } = box;
-        const inside =
-          here !== null &&
-          here.query >= failure.firstQuery &&
-          here.query < failure.endQuery &&
-          here.key >= failure.firstKey &&
-          here.key < failure.endKey;
+        const inside = here !== null && holds(failure, here);
         return (
           <div key={`${failure.kind} ${failure.firstQuery} ${failure.firstKey}`}>
             <i

@@ -9,6 +9,7 @@ import { maskOf, rankOf, readCell, strongestKey, type Mask } from '../state/curs
 import { formatWeight, positionOf } from '../state/format';
 import { useStore, type Store } from '../state/store';
 import type { Cell } from '../state/url';
+import { failuresAt } from './failures';
 import { useGestures } from './gestures';
 import { useDpr, usePalette } from './hooks';
 import { labelAt, type MapModel } from './mapmodel';
@@ -62,6 +63,7 @@ export function MapCanvas({ model }: { model: MapModel }): JSX.Element | null {
       aria-roledescription="attention map"
       aria-label={`Attention map${aggregate ? `, ${aggregate.name}` : ''}, ${region.queries} queries by ${region.keys} keys. The arrow keys move the crosshair.`}
       style={overMap(layout)}
+      title={store.view.failures.value ? failuresAt(store.failures.found.value, cell) : ''}
       data-testid="map"
       data-state={status}
       data-run={run?.name}
