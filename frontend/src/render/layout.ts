@@ -71,7 +71,9 @@ function modesFor(input: LayoutInput): Mode[] {
     input.queryCharacters === 0
       ? 0
       : Math.min(limit, Math.max(16, Math.ceil(input.queryCharacters * CHARACTER)));
-  const keyWidth = Math.ceil(input.keyCharacters * CHARACTER);
+  // Without tokens the labels are positions.
+  const keyCharacters = input.keyCharacters || String(Math.max(0, input.keys - 1)).length;
+  const keyWidth = Math.ceil(keyCharacters * CHARACTER);
   const turned = input.keyCharacters === 0 ? 20 : Math.min(56, keyWidth + 8);
   return [
     // Upright labels need cells as wide as the longest of them; single characters need little.

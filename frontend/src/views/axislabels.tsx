@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import { columnLabels, flips, rowLabels } from '../render/labels';
 import { useStore } from '../state/store';
-import { isEndToken, tokenTitle } from '../state/tokens';
+import { isEndToken, tokenLabel, tokenTitle } from '../state/tokens';
 import { labelAt, type MapModel } from './mapmodel';
 import { style } from './style';
 
@@ -15,15 +15,28 @@ function shortEnd(tokens: readonly string[], index: number, room: number): strin
   return room < 20 ? '∎' : label;
 }
 
-export function ColumnLabels({ model }: { model: MapModel }): JSX.Element | null {
+interface LabelsProps {
+  readonly model: MapModel;
+  /** Whether the crosshair stands in this map. */
+  readonly pointed?: boolean;
+}
+
+function isNarrow(token: string): boolean {
+  return isEndToken(token) || tokenLabel(token.slice(0, 8)).length <= 1;
+}
+
+export function ColumnLabels({ model, pointed = true }: LabelsProps): JSX.Element | null {
   const store = useStore();
   const layout = model.layout.value;
   if (!layout) return null;
   const tokens = model.keyTokens.value;
   const { keys } = model.region.value;
-  const current = store.cursor.cell.value?.key ?? null;
+  const current = pointed ? (store.cursor.cell.value?.key ?? null) : null;
   const labels = columnLabels(layout, keys, current, store.view.pinKey.value);
-  const turned = layout.mode === 'turned' || layout.mode === 'thinned';
+  // Single characters are as narrow upright.
+  const turned =
+    (layout.mode === 'turned' || layout.mode === 'thinned') &&
+    !(layout.cellWidth >= 8 && tokens.length > 0 && tokens.every(isNarrow));
   const place = style({
     left: layout.left,
     top: layout.top - layout.columnLabels,
@@ -57,7 +70,7 @@ export function ColumnLabels({ model }: { model: MapModel }): JSX.Element | null
           title={tokenTitle(tokens[index] ?? '')}
         >
           <bdi>
-            {tokens.length === 0
+            {index >= tokens.length
               ? index * model.pooling.value.keys
               : shortEnd(tokens, index, layout.cellWidth)}
           </bdi>
@@ -67,13 +80,13 @@ export function ColumnLabels({ model }: { model: MapModel }): JSX.Element | null
   );
 }
 
-export function RowLabels({ model }: { model: MapModel }): JSX.Element | null {
+export function RowLabels({ model, pointed = true }: LabelsProps): JSX.Element | null {
   const store = useStore();
   const layout = model.layout.value;
   if (!layout) return null;
   const tokens = model.queryTokens.value;
   const { queries } = model.region.value;
-  const current = store.cursor.cell.value?.query ?? null;
+  const current = pointed ? (store.cursor.cell.value?.query ?? null) : null;
   const room = Math.floor((layout.rowLabels - layout.positionWidth) / CHARACTER);
   return (
     <div
