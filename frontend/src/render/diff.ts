@@ -216,5 +216,8 @@ export function* movedWeight(
     }
   }
   // What leaves one key arrives at another: half of all differences is what moved.
-  return { share: sum / 2 / Math.max(1, region.queries), most };
+  // Rows of padding have none.
+  const length = (map: AttentionMap) => map.queryLength || map.queries;
+  const rows = Math.min(region.queries, Math.max(length(a), length(b)));
+  return { share: sum / 2 / Math.max(1, rows), most };
 }

@@ -3,6 +3,7 @@ import { fetchAtlas, type AtlasRequest } from '../api/client';
 import type { Catalog, LayerInfo, Tiles } from '../api/model';
 import { ByteLru } from './lru';
 import type { Selection } from './selection';
+import type { Pane } from './url';
 
 const CACHE_BYTES = 24 * 2 ** 20;
 const MAX_EXAMPLES = 64;
@@ -27,6 +28,8 @@ export function createAtlases(
   catalog: ReadonlySignal<Catalog | null>,
   selection: Selection,
   visible: ReadonlySignal<boolean>,
+  /** What the pane lists. */
+  pane: ReadonlySignal<Pane>,
 ): Atlases {
   const cache = new ByteLru<readonly Tiles[]>(CACHE_BYTES, (tiles) =>
     tiles.reduce((bytes, t) => bytes + t.codes.byteLength + 200, 0),
@@ -39,7 +42,7 @@ export function createAtlases(
     const layer = selection.layer.value;
     const step = selection.step.value;
     if (!run || !layer || step === null || !visible.value) return null;
-    if (selection.pane.value === 'heads') {
+    if (pane.value === 'heads') {
       const version = run.layers.map(versionOf).join('-');
       return { run: run.name, step, examples: [selection.example.value], version };
     }

@@ -55,7 +55,12 @@ export interface Cursor {
  * The crosshair. It stays where it was put while steps, heads and examples change; before anyone
  * puts it anywhere it stands on the strongest key of the middle query.
  */
-export function createCursor(view: View, map: ReadonlySignal<AttentionMap | null>): Cursor {
+export function createCursor(
+  view: View,
+  map: ReadonlySignal<AttentionMap | null>,
+  /** Where it may stand, if not anywhere in the map. */
+  bounds?: ReadonlySignal<Region | null>,
+): Cursor {
   const suggested = signal<Cell | null>(null);
   const cleared = signal(false);
 
@@ -66,7 +71,7 @@ export function createCursor(view: View, map: ReadonlySignal<AttentionMap | null
   const cell = computed(() => {
     const wish = view.cell.value ?? (cleared.value ? null : suggested.value);
     if (!wish || !map.value) return null;
-    const region = regionOf(map.value, view.padding.value);
+    const region = bounds?.value ?? regionOf(map.value, view.padding.value);
     return {
       query: Math.min(wish.query, region.queries - 1),
       key: Math.min(wish.key, region.keys - 1),

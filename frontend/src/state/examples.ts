@@ -10,7 +10,9 @@ const NONE: readonly ExampleInfo[] = [];
  * The examples as they were at the step shown. `runs` carries those of the latest record; a step
  * before their last change asks for its own, once per stretch of equal steps.
  */
-export function createExamples(selection: Selection): ReadonlySignal<readonly ExampleInfo[]> {
+export function createExamples(
+  selection: Pick<Selection, 'run' | 'layer' | 'step'>,
+): ReadonlySignal<readonly ExampleInfo[]> {
   const earlier = signal<ReadonlyMap<string, readonly ExampleInfo[]>>(new Map());
 
   const stretch = computed(() => {

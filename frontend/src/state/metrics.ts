@@ -30,7 +30,7 @@ export interface Metrics {
   readonly problem: ReadonlySignal<string | null>;
 }
 
-export function createMetrics(selection: Selection, view: View): Metrics {
+export function createMetrics(selection: Pick<Selection, 'run' | 'layer'>, view: View): Metrics {
   const loaded = signal<{ subject: string; metrics: LayerMetrics } | null>(null);
   const problem = signal<string | null>(null);
 

@@ -103,11 +103,15 @@ export function createStore(host: Host): Store {
   const examples = createExamples(selection);
   const masks = createMasks(view, selection, examples);
   const maps = createMaps(catalog.catalog, selection, travel, masks);
+  const metrics = createMetrics(selection, view);
+  const compare = createCompare(catalog.catalog, selection, view, masks, metrics);
+  // What is compared may be there where the map at the playhead is not, and the other way round.
+  const comparing = computed(() => view.mode.value === 'compare');
   const cursor = createCursor(
     view,
-    computed(() => maps.state.value.map),
+    computed(() => (comparing.value ? compare.map.value : null) ?? maps.state.value.map),
+    computed(() => (comparing.value ? compare.region.value : null)),
   );
-  const compare = createCompare(catalog.catalog, selection, view, masks);
   const links = createLinks(catalog.catalog, selection, view, maps, cursor, masks);
   // What one looks at comes first: the rest would keep the server busy meanwhile.
   const opened = signal(false);
@@ -118,7 +122,6 @@ export function createStore(host: Host): Store {
   });
   const later = computed(() => visible.value && opened.value);
   const events = createEvents(selection, later);
-  const metrics = createMetrics(selection, view);
   const headMetrics = createHeadMetrics(
     selection,
     computed(
@@ -129,6 +132,11 @@ export function createStore(host: Host): Store {
           view.only.value !== null ||
           (selection.pane.value === 'heads' && isModest(selection.run.value))),
     ),
+  );
+  const drawerOpen = signal(false);
+  // Beside a comparison there are the examples, unless the pane is opened over it.
+  const listed = computed(() =>
+    comparing.value && !drawerOpen.value ? 'examples' : selection.pane.value,
   );
   const live = computed(() => {
     const layer = selection.layer.value;
@@ -206,7 +214,7 @@ export function createStore(host: Host): Store {
     compare,
     links,
     film: createFilm(catalog.catalog, selection, view, maps, masks, events),
-    atlases: createAtlases(catalog.catalog, selection, visible),
+    atlases: createAtlases(catalog.catalog, selection, visible, listed),
     metrics,
     headMetrics,
     heads: createHeadList(selection, view, metrics, headMetrics),
@@ -219,7 +227,7 @@ export function createStore(host: Host): Store {
     newSteps,
     lensHeld: signal<Cell | null>(null),
     keysOpen: signal(false),
-    drawerOpen: signal(false),
+    drawerOpen,
     goToIndex,
     moveBy(by) {
       playback.stop();
@@ -280,6 +288,7 @@ export function createStore(host: Host): Store {
     setMode(mode) {
       // What one looked at is side A, and stays so while the playhead moves on.
       if (mode === 'compare') view.a.value ??= selection.step.peek();
+      drawerOpen.value = false;
       view.mode.value = mode;
     },
     link() {

@@ -15,6 +15,7 @@ const full: ViewState = {
   spread: 'chosen',
   frames: 12,
   film: [0, 100, 123456789],
+  rows: ['a|b\\c', 'lr=0.1,bs=32/train'],
   cell: { query: 9, key: 12 },
   pinQuery: 7,
   pinKey: 0,

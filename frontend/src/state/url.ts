@@ -51,13 +51,15 @@ export interface ViewState {
   /** The steps of the two sides of a comparison. */
   readonly a: number | null;
   readonly b: number | null;
-  /** What side B shows instead of the selected head: `head.3`, `run.NAME`. */
+  /** What side B shows instead of the selected head: `head.3`, `run.NAME`; see `parseOther`. */
   readonly other: string | null;
   readonly spread: Spread;
   /** How many of them, where they are spread by a rule. */
   readonly frames: number;
   /** The steps chosen by hand. */
   readonly film: readonly number[];
+  /** Further runs that are compared at the same steps, a row for each. */
+  readonly rows: readonly string[];
   readonly cell: Cell | null;
   /** Tokens whose row, column and links stay marked. */
   readonly pinQuery: number | null;
@@ -98,6 +100,8 @@ export interface ViewState {
 /** Least weights of a link that can be chosen: a weight of 0 is no link. */
 export const LEAST_WEIGHTS = [0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5] as const;
 export const PER_QUERY = [0, 1, 2, 3, 5, 10] as const;
+/** Of a comparison, besides the run that is selected: more would be too small to read. */
+export const MOST_ROWS = 3;
 /** As many as there are colours for. */
 export const MOST_LINKED_HEADS = 6;
 
@@ -117,6 +121,7 @@ export const DEFAULT_VIEW: ViewState = {
   spread: 'even',
   frames: 8,
   film: [],
+  rows: [],
   cell: null,
   pinQuery: null,
   pinKey: null,
@@ -197,6 +202,20 @@ function listOf(most: number): Field<readonly number[]> {
   };
 }
 
+/** Names joined by `|`; one within a name has a backslash before it, and so does a backslash. */
+const names: Field<readonly string[]> = {
+  parse(value) {
+    if (value.length > 4000) return undefined;
+    const listed = (value.match(/(?:\\[\\|]|[^\\|])+/g) ?? []).map((name) =>
+      name.replace(/\\([\\|])/g, '$1'),
+    );
+    return new Set(listed).size === listed.length && listed.length <= MOST_ROWS
+      ? listed
+      : undefined;
+  },
+  format: (value) => value.map((name) => name.replace(/[\\|]/g, '\\$&')).join('|'),
+};
+
 const FIELDS: { readonly [K in keyof ViewState]: Field<ViewState[K]> } = {
   run: text,
   layer: text,
@@ -211,6 +230,7 @@ const FIELDS: { readonly [K in keyof ViewState]: Field<ViewState[K]> } = {
   spread: oneOf(SPREADS),
   frames: oneOfNumbers(FRAME_COUNTS),
   film: listOf(MOST_FRAMES),
+  rows: names,
   cell,
   pinQuery: orNull(count),
   pinKey: orNull(count),

@@ -1,18 +1,24 @@
 import type { JSX } from 'preact';
-import { headsOf } from '../api/heads';
-import { useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { prepare } from '../render/map';
+import { useRef, useState } from 'preact/hooks';
 import type { SideName } from '../state/compare';
 import { formatStep } from '../state/format';
 import { parseStep } from '../state/steps';
 import { useStore } from '../state/store';
+import { CompareColors } from './colorbars';
 import { ExportMenu } from './export';
-import { useDpr, usePalette } from './hooks';
+import { useMedia, useOutside, usePalette } from './hooks';
 import { Icon } from './icons';
 import type { MapModel } from './mapmodel';
-import { Picker } from './picker';
+import { OtherPicker, RowsPicker } from './otherpicker';
 import { compareTakes } from './takes';
-import { HidePicker, ModeTabs, ScalePicker, ZoomButtons } from './viewbar';
+import {
+  HidePicker,
+  ModeTabs,
+  PaddingPicker,
+  SCALE_NAMES,
+  ScalePicker,
+  ZoomButtons,
+} from './viewbar';
 
 export function SideBadge({ name }: { name: SideName }): JSX.Element {
   return <span class={`side-badge side-${name}`}>{name.toUpperCase()}</span>;
@@ -21,6 +27,10 @@ export function SideBadge({ name }: { name: SideName }): JSX.Element {
 export function CompareBar({ model }: { model: MapModel }): JSX.Element {
   const store = useStore();
   const palette = usePalette();
+  const rows = store.compare.rows.value;
+  const padded = rows
+    .flatMap(({ a, b }) => [a.state.value.map, b.state.value.map])
+    .some((map) => map && (map.queryLength < map.queries || map.keyLength < map.keys));
   return (
     <div class="bar viewbar compare-bar">
       <ModeTabs />
@@ -37,12 +47,15 @@ export function CompareBar({ model }: { model: MapModel }): JSX.Element {
       </button>
       <SideField name="b" />
       <OtherPicker />
-      <ScalePicker />
-      <HidePicker />
+      <RowsPicker />
+      <Shown padded={padded} />
       <div class="spring" />
-      <ExportMenu what="this comparison" takes={compareTakes(store, model, palette)} />
+      <ExportMenu
+        what={rows.length > 1 ? 'the first of these rows' : 'this comparison'}
+        takes={compareTakes(store, model, palette)}
+      />
       <ZoomButtons model={model} />
-      <DivergingBar />
+      <CompareColors />
     </div>
   );
 }
@@ -107,63 +120,71 @@ function SideField({ name }: { name: SideName }): JSX.Element {
   );
 }
 
-/** Side B: the same head, another head of the layer, or the same head of another run. */
-function OtherPicker(): JSX.Element | null {
-  const store = useStore();
-  const { run, layer, head, aggregate } = store.selection;
-  const own = layer.value;
-  if (!own) return null;
-  const heads = headsOf(own).filter((i) => aggregate.value !== null || i !== head.value);
-  const runs = (store.catalog.catalog.value?.runs ?? []).filter(
-    (r) =>
-      r.name !== run.value?.name && !r.thumbnailsOnly && r.layers.some((l) => l.name === own.name),
-  );
-  const options = [
-    { value: '', label: aggregate.value ? aggregate.value.name : 'this head' },
-    ...heads.map((i) => ({ value: `head.${i}`, label: `head ${i}`, detail: 'of this layer' })),
-    ...runs.map((r) => ({ value: `run.${r.name}`, label: r.name, detail: 'run' })),
-  ];
-  if (options.length === 1) return null;
-  const wish = store.view.other.value ?? '';
-  return (
-    <Picker
-      caption="B of"
-      testId="other-picker"
-      value={options.some((o) => o.value === wish) ? wish : ''}
-      options={options}
-      onPick={(value) => (store.view.other.value = value === '' ? null : value)}
-    />
-  );
-}
+/** Where they fit, the pickers stand in the bar: scale first, then what is hidden. */
+const ROOM_FOR_SCALE = '(min-width: 1400px)';
+const ROOM_FOR_ALL = '(min-width: 1600px)';
 
-const WIDTH = 96;
-const HEIGHT = 14;
-
-function DivergingBar(): JSX.Element {
-  const palette = usePalette();
-  const dpr = useDpr();
-  const scale = useStore().view.scale.value;
-  const canvas = useRef<HTMLCanvasElement>(null);
-  useLayoutEffect(() => {
-    const context = canvas.current && prepare(canvas.current, WIDTH, HEIGHT, dpr);
-    if (!context) return;
-    for (let x = 0; x < WIDTH; x++) {
-      context.fillStyle = palette.divergingCss[Math.round((x / (WIDTH - 1)) * 255)] ?? '';
-      context.fillRect(x, 0, 1, HEIGHT);
-    }
-  }, [palette, dpr]);
-  const end = scale === 'row' ? 'row' : '1';
-  return (
+/** How weights are shown: in the bar as far as there is room, the rest in a list of their own. */
+function Shown({ padded }: { padded: boolean }): JSX.Element {
+  const some = useMedia(ROOM_FOR_SCALE);
+  const all = useMedia(ROOM_FOR_ALL);
+  const { hide, padding, scale } = useStore().view;
+  const [open, setOpen] = useState(false);
+  const root = useRef<HTMLDivElement>(null);
+  const button = useRef<HTMLButtonElement>(null);
+  useOutside(root, open, () => setOpen(false));
+  const hides = (
+    <>
+      <HidePicker />
+      {padded && <PaddingPicker />}
+    </>
+  );
+  if (all) {
+    return (
+      <>
+        <ScalePicker />
+        {hides}
+      </>
+    );
+  }
+  const what = [...(some ? [] : ['Scale']), 'hidden keys', ...(padded ? ['padding'] : [])];
+  const said = what.join(', ').replace(/^h/, 'H');
+  const list = (
     <div
-      class="colorbar"
-      role="img"
-      aria-label="Colours of A − B: ochre where B has more, blue where A has more"
+      class="picker"
+      ref={root}
+      onKeyDown={(event) => {
+        if (event.key !== 'Escape' || !open) return;
+        event.stopPropagation();
+        setOpen(false);
+        button.current?.focus();
+      }}
     >
-      <span class="colorbar-end side-b">B −{end}</span>
-      <span class="colorbar-ramp">
-        <canvas ref={canvas} />
-      </span>
-      <span class="colorbar-end side-a">+{end} A</span>
+      <button
+        ref={button}
+        type="button"
+        class="icon-button"
+        aria-expanded={open}
+        aria-label={said}
+        title={said}
+        aria-pressed={hide.value !== 'none' || (padded && padding.value)}
+        data-testid="compare-more"
+        onClick={() => setOpen(!open)}
+      >
+        <Icon name="tune" size={18} />
+      </button>
+      {open && (
+        <div class="picker-list popover more-list">
+          {!some && <ScalePicker />}
+          {hides}
+        </div>
+      )}
     </div>
+  );
+  return (
+    <>
+      {some ? <ScalePicker /> : <span class="bar-fact">{SCALE_NAMES[scale.value]}</span>}
+      {list}
+    </>
   );
 }

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { AttentionMap } from '../api/model';
 import { columnX, rowY, showsKey, showsQuery, type MapLayout } from '../render/layout';
 import { drawMap, drawPreview } from '../render/map';
@@ -9,6 +9,7 @@ import { maskOf, rankOf, readCell, strongestKey, type Mask } from '../state/curs
 import { formatWeight, positionOf } from '../state/format';
 import { useStore, type Store } from '../state/store';
 import type { Cell } from '../state/url';
+import { Announced } from './announce';
 import { failuresAt } from './failures';
 import { useGestures } from './gestures';
 import { useDpr, usePalette } from './hooks';
@@ -100,7 +101,8 @@ export function moveCrosshair(event: KeyboardEvent, store: Store, model: MapMode
   const cell = store.cursor.cell.value ?? { query: 0, key: 0 };
   const many = event.shiftKey ? 10 : 1;
   const query = Math.max(0, Math.min(queries - 1, cell.query + (by[0] ?? 0) * many));
-  const map = store.maps.state.value.map;
+  const compared = store.view.mode.value === 'compare' ? store.compare.map.value : null;
+  const map = compared ?? store.maps.state.value.map;
   // With Ctrl: to the strongest key of the row, also after a step to another row.
   const key =
     event.ctrlKey && map
@@ -285,34 +287,21 @@ export function MaskNote({ model }: { model: MapModel }): JSX.Element | null {
   );
 }
 
-const ANNOUNCE_MS = 500;
-
-/** Reads the crosshair's cell out, at most twice a second and never during play. */
+/** Reads the crosshair's cell out. */
 export function Announcer({ model }: { model: MapModel }): JSX.Element {
   const store = useStore();
-  const [text, setText] = useState('');
   const cell = store.cursor.cell.value;
   const { map } = store.maps.state.value;
-  const playing = store.playback.playing.value;
-  useEffect(() => {
-    if (!cell || !map || playing) return;
-    const timer = setTimeout(() => {
-      // Only for those who are in the map: pointing with a mouse should not talk.
-      if (document.activeElement?.classList.contains('map') !== true) return;
-      const { weight, tiny, masked } = readCell(map, cell);
-      const { keys } = model.region.peek();
-      setText(
-        `query ${positionOf(cell.query, model.pooling.peek().queries)} ${labelAt(model.queryTokens.peek(), cell.query)}, ` +
-          `key ${positionOf(cell.key, model.pooling.peek().keys)} ${labelAt(model.keyTokens.peek(), cell.key)}, ` +
-          (masked ? '' : `weight ${formatWeight(weight, tiny)}, `) +
-          rankWords(map, cell, keys),
-      );
-    }, ANNOUNCE_MS);
-    return () => clearTimeout(timer);
-  }, [cell, map, playing, model]);
-  return (
-    <div class="sr-only" aria-live="polite" data-testid="announcer">
-      {text}
-    </div>
-  );
+  const say = () => {
+    if (!cell || !map) return '';
+    const { weight, tiny, masked } = readCell(map, cell);
+    const { keys } = model.region.peek();
+    return (
+      `query ${positionOf(cell.query, model.pooling.peek().queries)} ${labelAt(model.queryTokens.peek(), cell.query)}, ` +
+      `key ${positionOf(cell.key, model.pooling.peek().keys)} ${labelAt(model.keyTokens.peek(), cell.key)}, ` +
+      (masked ? '' : `weight ${formatWeight(weight, tiny)}, `) +
+      rankWords(map, cell, keys)
+    );
+  };
+  return <Announced say={cell && map ? say : null} of={[cell, map, model]} />;
 }

@@ -1,7 +1,8 @@
 import { computed, type ReadonlySignal } from '@preact/signals';
 import type { AttentionMap, ExampleInfo, Pooling } from '../api/model';
 import { layoutMap, layoutZoomed, type LayoutInput, type MapLayout } from '../render/layout';
-import { regionOf, type Region } from '../state/cursor';
+import { commonRegion } from '../state/comparable';
+import type { Region } from '../state/cursor';
 import type { Store } from '../state/store';
 import { isEndToken, tokenLabel } from '../state/tokens';
 import type { Size } from './hooks';
@@ -20,23 +21,26 @@ export interface MapModel {
   readonly pooling: ReadonlySignal<Pooling>;
 }
 
+/** Maps that share a layout, where they are not the one selected; without profiles. */
+export interface Several {
+  readonly maps: () => readonly (AttentionMap | null)[];
+  /** Whose tokens stand on the axes. */
+  readonly example: () => ExampleInfo | undefined;
+}
+
 export function createMapModel(
   store: Store,
   size: ReadonlySignal<Size & { dpr: number }>,
-  /** The maps that share the layout, where they are not the one selected; without profiles. */
-  several?: () => readonly (AttentionMap | null)[],
+  several?: Several,
 ): MapModel {
-  const example = computed<ExampleInfo | undefined>(
-    () => store.examples.value[store.selection.example.value],
+  const example = computed<ExampleInfo | undefined>(() =>
+    several ? several.example() : store.examples.value[store.selection.example.value],
   );
   // Numbers, so that a new map of the same shape is no news to what depends on them.
   const full = (side: 'queries' | 'keys') => {
-    const maps = (several?.() ?? [store.maps.state.value.map]).filter((map) => map !== null);
-    if (maps.length > 0) {
-      // As far as the longest one goes, where all of them have cells.
-      const longest = Math.max(...maps.map((map) => regionOf(map, store.view.padding.value)[side]));
-      return Math.min(longest, ...maps.map((map) => map[side]));
-    }
+    const shown = several?.maps() ?? [store.maps.state.value.map];
+    const maps = shown.filter((map) => map !== null);
+    if (maps.length > 0) return commonRegion(maps, store.view.padding.value)[side];
     const layer = store.selection.layer.value;
     const length = side === 'queries' ? example.value?.queryLength : example.value?.keyLength;
     const all = layer?.[side] ?? 0;
@@ -48,6 +52,8 @@ export function createMapModel(
   const queryTokens = computed(() => example.value?.queryTokens ?? NO_TOKENS);
   const keyTokens = computed(() => example.value?.keyTokens ?? NO_TOKENS);
   const pooling = computed<Pooling>(() => {
+    const map = several?.maps().find((one) => one !== null);
+    if (map) return map.pooling ?? { queries: 1, keys: 1 };
     const layer = store.selection.layer.value;
     return { queries: layer?.queryPooling || 1, keys: layer?.keyPooling || 1 };
   });

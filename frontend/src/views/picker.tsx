@@ -97,10 +97,11 @@ function PickerList(props: ListProps): JSX.Element {
   const { options, onPick, onClose } = props;
   const id = useId();
   const [filter, setFilter] = useState('');
-  const needle = filter.trim().toLowerCase();
-  const found = options.filter((option) =>
-    `${option.label} ${option.detail ?? ''}`.toLowerCase().includes(needle),
-  );
+  const words = filter.trim().toLowerCase().split(/\s+/);
+  const found = options.filter((option) => {
+    const text = `${option.label} ${option.detail ?? ''}`.toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
   const start = Math.max(
     0,
     found.findIndex((option) => option.value === props.value),

@@ -178,18 +178,20 @@ export function compareTakes(
   model: MapModel,
   palette: Palette,
 ): readonly Take[] | null {
+  const [first] = store.compare.rows.value;
   const { a, b } = store.compare;
   const [mapA, mapB] = [a.state.value.map, b.state.value.map];
   const [one, two] = [a.subject.value, b.subject.value];
   const region = model.region.value;
-  if (!mapA || !mapB || !one || !two) return null;
+  if (!mapA || !mapB || !one || !two || !first?.verdict.value?.comparable) return null;
   const example = store.selection.example.value;
   const side = (name: SideName) => {
     const subject = name === 'a' ? one : two;
-    const other = subject.run === one.run ? '' : `${subject.run.name}-`;
+    const run = subject.run.name === one.run.name ? '' : `${subject.run.name}-`;
+    const layer = subject.layer.name === one.layer.name ? '' : `${subject.layer.name}-`;
     return {
       name: name.toUpperCase(),
-      subject: `${other}${subject.aggregate?.file ?? `head${subject.head}`}${suffix(store)}`,
+      subject: `${run}${layer}${subject.aggregate?.file ?? `head${subject.head}`}${suffix(store)}`,
       step: (name === 'a' ? mapA : mapB).step,
     };
   };

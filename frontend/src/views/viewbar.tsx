@@ -16,7 +16,7 @@ import { style } from './style';
 import { mapTakes } from './takes';
 import { fit, ZOOM_STEP, zoomBy } from './zoom';
 
-const SCALE_NAMES: Readonly<Record<Scale, string>> = {
+export const SCALE_NAMES: Readonly<Record<Scale, string>> = {
   linear: 'Linear',
   log: 'Log',
   row: 'Per row',
@@ -39,18 +39,7 @@ export function ViewBar({ model }: { model: MapModel }): JSX.Element {
     <div class="bar viewbar">
       <ModeTabs />
       <ScalePicker />
-      {padded && (
-        <Picker
-          caption="Padding"
-          testId="padding-picker"
-          value={store.view.padding.value ? 'shown' : 'hidden'}
-          options={[
-            { value: 'hidden', label: 'hidden' },
-            { value: 'shown', label: 'shown' },
-          ]}
-          onPick={(value) => (store.view.padding.value = value === 'shown')}
-        />
-      )}
+      {padded && <PaddingPicker />}
       <HidePicker />
       {map?.pooling && (
         <span
@@ -69,6 +58,22 @@ export function ViewBar({ model }: { model: MapModel }): JSX.Element {
       <ZoomButtons model={model} />
       <ColorBar model={model} />
     </div>
+  );
+}
+
+export function PaddingPicker(): JSX.Element {
+  const { padding } = useStore().view;
+  return (
+    <Picker
+      caption="Padding"
+      testId="padding-picker"
+      value={padding.value ? 'shown' : 'hidden'}
+      options={[
+        { value: 'hidden', label: 'hidden' },
+        { value: 'shown', label: 'shown' },
+      ]}
+      onPick={(value) => (padding.value = value === 'shown')}
+    />
   );
 }
 
