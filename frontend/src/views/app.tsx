@@ -11,6 +11,7 @@ import { THUMB_PITCH } from './heads';
 import { NARROW, useMedia } from './hooks';
 import { Inspector } from './inspector';
 import { Icon } from './icons';
+import { ExampleRail } from './rail';
 import { handleKey } from './keyboard';
 import { KeySheet } from './keys';
 import { LeftPane } from './leftpane';
@@ -70,8 +71,8 @@ function Bare({ body }: { body: JSX.Element }): JSX.Element {
   );
 }
 
-/** The left pane is as wide as its heads need; the dock's gutter follows it. */
-function useLeftWidth(narrow: boolean): number {
+/** The left pane is as wide as its heads need. */
+function usePaneWidth(narrow: boolean): number {
   const store = useStore();
   const least = narrow ? LEFT_NARROW : LEFT;
   if (store.selection.pane.value !== 'heads') return least;
@@ -84,21 +85,24 @@ function useLeftWidth(narrow: boolean): number {
 function Explorer(): JSX.Element {
   const store = useStore();
   const narrow = useMedia(NARROW);
-  const left = useLeftWidth(narrow);
+  const pane = usePaneWidth(narrow);
+  const comparing = store.view.mode.value === 'compare';
+  // The dock's gutter follows it, unless the pane gives way to a comparison.
+  const left = comparing ? (narrow ? LEFT_NARROW : LEFT) : pane;
   // Of the map's pane; the inspector reads from it how large the cells are.
   const size = useSignal({ width: 0, height: 0, dpr: 1 });
   const model = useMemo(() => createMapModel(store, size), [store, size]);
   const mode = store.view.mode.value;
-  const comparing = mode === 'compare';
   return (
     <div
       class={`app ${narrow ? 'narrow' : ''} ${store.view.matrix.value ? 'with-matrix' : ''}`}
-      style={style({ '--w-left': `${left}px` })}
+      style={style({ '--w-left': `${left}px`, '--w-pane': `${pane}px` })}
     >
       <ContextBar />
       <Banners />
       <div class={`stage ${comparing ? 'wide' : ''}`}>
-        <LeftPane />
+        {comparing && <ExampleRail />}
+        {(!comparing || store.drawerOpen.value) && <LeftPane />}
         {mode === 'compare' ? (
           <CompareView />
         ) : mode === 'links' ? (

@@ -8,6 +8,7 @@ import type { Pane } from '../state/url';
 import { EventList } from './eventlist';
 import { Heads } from './heads';
 import { HeadsBar } from './headsbar';
+import type { Size } from './hooks';
 import { RankedHeads } from './rankedheads';
 import { Thumbnail } from './thumbnails';
 
@@ -93,7 +94,7 @@ function listedMetric(names: readonly string[]): string | null {
   return names.find((name) => name === 'diagonality') ?? names[0] ?? null;
 }
 
-function Examples(): JSX.Element {
+export function Examples({ box = EXAMPLE_BOX }: { box?: Size }): JSX.Element {
   const store = useStore();
   const examples = store.examples.value;
   const root = useRef<HTMLDivElement>(null);
@@ -122,7 +123,7 @@ function Examples(): JSX.Element {
         data-testid="examples"
       >
         {examples.map((example, i) => (
-          <ExampleRow key={i} example={example} index={i} metric={metric} />
+          <ExampleRow key={i} example={example} index={i} metric={metric} box={box} />
         ))}
       </div>
       <p class="left-note">
@@ -140,6 +141,7 @@ function ExampleRow(props: {
   example: ExampleInfo;
   index: number;
   metric: string | null;
+  box: Size;
 }): JSX.Element {
   const { example, index, metric } = props;
   const store = useStore();
@@ -170,7 +172,7 @@ function ExampleRow(props: {
         <Thumbnail
           tiles={layer ? store.atlases.tiles(layer.name, index) : undefined}
           head={head}
-          box={EXAMPLE_BOX}
+          box={props.box}
         />
       </span>
       <span class="example-source">
