@@ -50,6 +50,12 @@ export function curveDomain(values: Float64Array): readonly [number, number] {
   return [low, high];
 }
 
+/** One range for curves that are drawn over each other. */
+export function sharedDomain(curves: readonly CurveInput[]): readonly [number, number] {
+  const domains = curves.map(({ values }) => curveDomain(values));
+  return [Math.min(...domains.map(([low]) => low)), Math.max(...domains.map(([, high]) => high))];
+}
+
 export function drawCurve(
   canvas: HTMLCanvasElement,
   axis: TimeAxis,
@@ -58,6 +64,8 @@ export function drawCurve(
   firstNew: number | null,
   palette: Palette,
   dpr: number,
+  /** Side B of a comparison, over the curve, as a line in its colour. */
+  other: CurveInput | null = null,
 ): void {
   const context = prepare(canvas, axis.width, height, dpr);
   if (!context) return;
@@ -73,7 +81,7 @@ export function drawCurve(
   }
   const top = 6;
   const bottom = height - 4;
-  const y = scaleLinear(curveDomain(curve.values), [bottom, top]);
+  const y = scaleLinear(sharedDomain(other ? [curve, other] : [curve]), [bottom, top]);
   context.fillStyle = palette.line;
   context.fillRect(0, top, axis.width - AXIS_RIGHT + 4, 1);
   context.fillRect(0, Math.round((top + bottom) / 2), axis.width - AXIS_RIGHT + 4, 1);
@@ -111,6 +119,29 @@ export function drawCurve(
         context.fill();
       }
     }
+  }
+  if (!other) return;
+  context.strokeStyle = palette.sideB;
+  context.fillStyle = palette.sideB;
+  for (const piece of pieces(other.values)) {
+    const points = piece.map(
+      (i) => [axis.x(other.steps[i] as number), y(other.values[i] as number)] as const,
+    );
+    // Another run may have begun before this axis does, or gone on for longer.
+    const [from, to] = axis.x.range() as [number, number];
+    context.save();
+    context.beginPath();
+    context.rect(from - 3, 0, to - from + 6, height);
+    context.clip();
+    context.beginPath();
+    for (const [px, py] of points) context.lineTo(px, py);
+    context.stroke();
+    if (points.length === 1) {
+      context.beginPath();
+      context.arc(points[0]?.[0] ?? 0, points[0]?.[1] ?? 0, 3, 0, 2 * Math.PI);
+      context.fill();
+    }
+    context.restore();
   }
 }
 

@@ -1,11 +1,11 @@
 import type { ComponentChildren, JSX } from 'preact';
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import {
-  curveDomain,
   drawAxis,
   drawCurve,
   drawStrip,
   indexAtX,
+  sharedDomain,
   timeAxis,
   type CurveInput,
   type TimeAxis,
@@ -50,11 +50,6 @@ export function Timeline(): JSX.Element {
   const strips = matrix
     ? []
     : metrics.names.value.filter((name) => name !== curve).slice(0, low ? STRIPS_LOW : STRIPS);
-  const step = selection.step.value;
-  const value = (name: string) =>
-    step === null
-      ? undefined
-      : metrics.at(name, step, selection.example.value, selection.head.value);
   const free = size.height - EVENTS_HEIGHT - AXIS_HEIGHT - strips.length * (STRIP_HEIGHT + 4) - 12;
   const curveHeight = matrix ? MATRIX_CURVE : Math.max(32, free);
   const matrixHeight = Math.max(0, free - MATRIX_CURVE - 4);
@@ -79,7 +74,7 @@ export function Timeline(): JSX.Element {
                   }))}
                   onPick={(name) => (view.metric.value = name)}
                 />
-                <b>{formatMetric(value(curve))}</b>
+                <MetricValue name={curve} />
               </div>
               <p class="gutter-note">{MEANING[curve] ?? ''}</p>
             </>
@@ -92,7 +87,7 @@ export function Timeline(): JSX.Element {
         {strips.map((name) => (
           <div key={name} class="gutter-row strip-row">
             <span>{metricTitle(name)}</span>
-            <span>{formatMetric(value(name))}</span>
+            <MetricValue name={name} />
           </div>
         ))}
         {matrix && (
@@ -151,6 +146,29 @@ export function Timeline(): JSX.Element {
         )}
       </div>
     </div>
+  );
+}
+
+/** At the playhead; of a comparison at the step of each side. */
+function MetricValue({ name }: { name: string }): JSX.Element {
+  const { selection, metrics, compare, view } = useStore();
+  const at = (step: number | null) =>
+    step === null
+      ? undefined
+      : metrics.at(name, step, selection.example.value, selection.head.value);
+  if (view.mode.value !== 'compare') return <b>{formatMetric(at(selection.step.value))}</b>;
+  const other = compare.seriesOfB(name);
+  const step = compare.b.step.value;
+  const ofB = other
+    ? other.values[step === null ? -1 : other.steps.indexOf(step)]
+    : compare.another.value
+      ? undefined
+      : at(step);
+  return (
+    <span class="side-values" data-testid={`sides-${name}`}>
+      <b class="side-a">{formatMetric(at(compare.a.step.value))}</b>
+      <b class="side-b">{formatMetric(ofB)}</b>
+    </span>
   );
 }
 
@@ -240,6 +258,13 @@ function useCurve(name: string | null): CurveInput {
   );
 }
 
+/** Of side B where a comparison has another head or run there. */
+function useCurveOfB(name: string | null): CurveInput | null {
+  const { compare, view } = useStore();
+  const series = view.mode.value === 'compare' && name ? compare.seriesOfB(name) : null;
+  return useMemo(() => series && { ...series, sampled: false }, [series]);
+}
+
 function Curve(props: { axis: TimeAxis; height: number; name: string | null }): JSX.Element {
   const { axis, height, name } = props;
   const store = useStore();
@@ -248,10 +273,12 @@ function Curve(props: { axis: TimeAxis; height: number; name: string | null }): 
   const canvas = useRef<HTMLCanvasElement>(null);
   const curve = useCurve(name);
   const firstNew = store.newSteps.value[0] ?? null;
+  const other = useCurveOfB(name);
   useLayoutEffect(() => {
-    if (canvas.current) drawCurve(canvas.current, axis, height, curve, firstNew, palette, dpr);
-  }, [axis, height, curve, firstNew, palette, dpr]);
-  const [from, to] = curveDomain(curve.values);
+    if (!canvas.current) return;
+    drawCurve(canvas.current, axis, height, curve, firstNew, palette, dpr, other);
+  }, [axis, height, curve, firstNew, palette, dpr, other]);
+  const [from, to] = sharedDomain(other ? [curve, other] : [curve]);
   const tidy = (value: number) => String(Number(value.toPrecision(2)));
   return (
     <div class="track" style={style({ height })}>
@@ -371,10 +398,11 @@ function Playhead(props: {
   const store = useStore();
   const step = store.selection.step.value;
   const curve = useCurve(name);
+  const other = useCurveOfB(name);
   if (step === null) return null;
   const x = axis.x(step);
   const value = curve.values[curve.steps.indexOf(step)];
-  const [low, high] = curveDomain(curve.values);
+  const [low, high] = sharedDomain(other ? [curve, other] : [curve]);
   const y =
     value === undefined || !Number.isFinite(value)
       ? null
