@@ -122,3 +122,12 @@ test('runs with this layer can stand beside, layers of this shape can be subtrac
   expect(runsBeside(own, runs).map(({ name }) => name)).toEqual(['two']);
   expect(layersAlike(own.run, own.layer).map(({ name }) => name)).toEqual(['x', 'y.head.3']);
 });
+
+test('of a layer of which only some heads were recorded, the nearest one stands in', () => {
+  const chosen = { ...layer('x', 2), headNumbers: [3, 8] };
+  const some = run('some', [chosen]);
+  const found = findOther(own, { ...SAME, run: 'some' }, [...runs, some]);
+  expect([found.subject?.head, found.instead]).toEqual([8, 7]);
+  const asked = findOther(own, { ...SAME, run: 'some', head: 3 }, [...runs, some]);
+  expect([asked.subject?.head, asked.instead]).toEqual([3, null]);
+});
