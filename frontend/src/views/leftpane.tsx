@@ -22,7 +22,10 @@ export function LeftPane(): JSX.Element {
   const { drawerOpen } = store;
   useEffect(() => {
     if (!drawerOpen.value) return;
-    root.current?.querySelector<HTMLElement>('[aria-selected="true"]')?.focus();
+    // What was opened by going to its field has the focus there already.
+    if (root.current?.contains(document.activeElement) !== true) {
+      root.current?.querySelector<HTMLElement>('[aria-selected="true"]')?.focus();
+    }
     // Its own button closes it by itself; a press anywhere else means the map.
     const listener = (event: Event) => {
       const target = event.target instanceof Element ? event.target : null;
