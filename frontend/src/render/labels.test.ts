@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { columnLabels, labelInterval, rowLabels } from './labels';
+import { columnLabels, labelInterval, rowLabels, sparseWidth } from './labels';
 import { layoutMap } from './layout';
 
 test.each([
@@ -27,11 +27,20 @@ test('at the right edge only the crosshair has a label, and room for it on its l
     columnLabels(whole, 4096, current)
       .filter((label) => !label.current)
       .map((label) => label.at);
-  expect(Math.max(...free(null))).toBeLessThanOrEqual(whole.width - 60);
+  expect(Math.max(...free(null))).toBeLessThanOrEqual(whole.width - 88);
   const labels = columnLabels(whole, 4096, 4090);
   const at = labels.find((label) => label.current)?.at ?? 0;
   expect(at).toBeGreaterThan(whole.width - 2);
-  expect(Math.max(...free(4090))).toBeLessThanOrEqual(at - 128);
+  expect(Math.max(...free(4090))).toBeLessThanOrEqual(at - 176);
+});
+
+test('a sparse label ends where the next one begins', () => {
+  for (const n of [256, 512, 1000, 4096]) {
+    const columns = columnLabels(layout(n), n, null);
+    const apart = (columns[1]?.at ?? 0) - (columns[0]?.at ?? 0);
+    expect(sparseWidth(layout(n))).toBeLessThanOrEqual(apart);
+    expect(sparseWidth(layout(n))).toBeGreaterThanOrEqual(64);
+  }
 });
 
 function layout(n: number) {

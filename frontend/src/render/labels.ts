@@ -5,8 +5,8 @@ const LEAST = 12;
 const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
 const SPARSE_COLUMNS = 64;
 const SPARSE_ROWS = 32;
-/** What a sparse label needs to its right; nearer to the edge it is on the left of its line. */
-const SPARSE_WIDTH = 60;
+/** What a sparse label takes at most; nearer to the right edge it is on the left of its line. */
+const SPARSE_WIDTH = 88;
 
 export interface AxisLabel {
   readonly index: number;
@@ -65,7 +65,7 @@ export function columnLabels(
 ): AxisLabel[] {
   const sparse = layout.mode === 'sparse';
   const interval = labelInterval(layout.cellWidth / layout.poolKeys, sparse, SPARSE_COLUMNS);
-  const clearance = interval === 1 ? 0 : sparse ? SPARSE_COLUMNS : LEAST;
+  const clearance = interval === 1 ? 0 : sparse ? SPARSE_WIDTH : LEAST;
   const { firstKey, visibleKeys } = layout;
   const labels = axis(
     firstKey,
@@ -83,8 +83,14 @@ export function columnLabels(
     (label) =>
       label.current ||
       label.pinned ||
-      (!isFlipped(label) && kept.every(({ at }) => at - label.at >= 2 * SPARSE_COLUMNS)),
+      (!isFlipped(label) && kept.every(({ at }) => at - label.at >= 2 * SPARSE_WIDTH)),
   );
+}
+
+/** How wide a sparse label may be where the next one is, in CSS pixels. */
+export function sparseWidth(layout: MapLayout): number {
+  const pitch = layout.cellWidth / layout.poolKeys;
+  return Math.min(SPARSE_WIDTH, Math.floor(labelInterval(pitch, true, SPARSE_COLUMNS) * pitch));
 }
 
 /** Whether a sparse label has no room at the right of its line. */

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import { columnLabels, flips, rowLabels } from '../render/labels';
+import { columnLabels, flips, rowLabels, sparseWidth } from '../render/labels';
 import { useStore } from '../state/store';
 import { isEndToken, tokenLabel, tokenTitle } from '../state/tokens';
 import { labelAt, type MapModel } from './mapmodel';
@@ -44,13 +44,14 @@ export function ColumnLabels({ model, pointed = true }: LabelsProps): JSX.Elemen
     height: layout.columnLabels,
   });
   if (layout.mode === 'sparse') {
+    const most = sparseWidth(layout);
     return (
       <div class="labels columns sparse" style={place} aria-hidden="true">
         {labels.map(({ index, at, current, pinned }) => (
           <span
             key={index}
             class={`label ${current || pinned ? 'here' : ''} ${flips(layout, at) ? 'flip' : ''}`}
-            style={style({ left: at })}
+            style={style({ left: at, maxWidth: most })}
             title={tokenTitle(tokens[index] ?? '')}
           >
             <span class="position">{index * model.pooling.value.keys}</span>
