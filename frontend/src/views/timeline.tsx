@@ -407,6 +407,9 @@ function Playhead(props: {
     value === undefined || !Number.isFinite(value)
       ? null
       : height - 4 - ((value - low) / (high - low)) * (height - 10);
+  const label = formatStep(step);
+  // Half of what the label takes, so that it stays on the axis at both ends.
+  const half = Math.max(28, 6 + label.length * 3.25);
   return (
     <div class="playhead" style={style({ transform: `translateX(${x}px)` })} aria-hidden="true">
       <i class="playhead-line" />
@@ -414,10 +417,10 @@ function Playhead(props: {
       <span
         class="playhead-step"
         style={style({
-          transform: `translateX(calc(-50% + ${Math.max(0, 28 - x) - Math.max(0, x + 28 - axis.width)}px))`,
+          transform: `translateX(calc(-50% + ${Math.max(0, half - x) - Math.max(0, x + half - axis.width)}px))`,
         })}
       >
-        {formatStep(step)}
+        {label}
       </span>
     </div>
   );
