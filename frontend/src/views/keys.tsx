@@ -4,13 +4,19 @@ import { useStore } from '../state/store';
 import { Icon } from './icons';
 import { SHORTCUTS } from './keyboard';
 
-/** The list of keys. A dialog element keeps the focus inside and gives it back. */
+/** The list of keys. A dialog element keeps the focus inside; it goes back to where it was. */
 export function KeySheet(): JSX.Element | null {
   const store = useStore();
   const dialog = useRef<HTMLDialogElement>(null);
   const open = store.keysOpen.value;
   useEffect(() => {
-    if (open) dialog.current?.showModal();
+    if (!open) return;
+    const before = document.activeElement;
+    dialog.current?.showModal();
+    // The element goes without being closed, unless by Escape, and would take the focus along.
+    return () => {
+      if (before instanceof HTMLElement) before.focus();
+    };
   }, [open]);
   if (!open) return null;
   const close = () => (store.keysOpen.value = false);
