@@ -21,3 +21,8 @@ test('a new speed counts from where one is, not from where one began', () => {
   clock.restart(clock.due(4000, 100, false).index, 4000, 10);
   expect(clock.due(5000, 100, false).index).toBe(14);
 });
+
+test('a frame that began before the clock was started is no step back', () => {
+  const clock = new PlayClock(4, 1000, 32);
+  expect(clock.due(985, 10, false)).toEqual({ index: 4, ended: false });
+});

@@ -18,7 +18,9 @@ export class PlayClock {
 
   /** The record due now, and whether the end was reached. */
   due(now: number, count: number, loop: boolean): { index: number; ended: boolean } {
-    const index = this.#index + Math.floor(((now - this.#since) / 1000) * this.rate + 1e-9);
+    // A frame's time is when it began, which may be before the clock was started in it.
+    const seconds = Math.max(0, now - this.#since) / 1000;
+    const index = this.#index + Math.floor(seconds * this.rate + 1e-9);
     if (index < count) return { index, ended: false };
     if (loop && count > 0) return { index: index % count, ended: false };
     return { index: count - 1, ended: true };
