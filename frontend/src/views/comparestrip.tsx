@@ -2,13 +2,13 @@ import type { JSX } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { differenceAt, type Moved } from '../render/diff';
 import type { Comparison } from '../state/compare';
-import { rankOf, readCell } from '../state/cursor';
+import { readCell } from '../state/cursor';
 import { formatChange, formatWeight, positionOf } from '../state/format';
 import { useStore } from '../state/store';
 import type { Cell } from '../state/url';
 import { Announced } from './announce';
 import { useSize } from './hooks';
-import { MASKED } from './mapcanvas';
+import { MASKED, rankWords } from './mapcanvas';
 import { labelAt, type MapModel } from './mapmodel';
 
 /** A side at a cell, in words; the rank is among the keys that are compared. */
@@ -17,7 +17,7 @@ function sideAt(row: Comparison, name: 'a' | 'b', cell: Cell, keys: number): str
   if (!map || cell.query >= map.queries || cell.key >= map.keys) return null;
   const { weight, tiny, masked } = readCell(map, cell);
   if (masked) return MASKED[masked].tag;
-  return `${formatWeight(weight, tiny)}, rank ${rankOf(map, cell, Math.min(keys, map.keys))}`;
+  return `${formatWeight(weight, tiny)}, ${rankWords(map, cell, Math.min(keys, map.keys))}`;
 }
 
 interface StripProps {
