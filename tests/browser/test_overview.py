@@ -124,7 +124,7 @@ def kinds_log(tmp_path_factory: pytest.TempPathFactory, attention: Callable[...,
     logdir = tmp_path_factory.mktemp("kinds")
     queries = keys = 67
     sink = np.zeros((queries, keys), np.float32)
-    sink[:, 0] = 1
+    sink[:, 3] = 1
     previous = np.eye(queries, keys, -1, np.float32)
     previous[0, 0] = 1
     uniform = np.full((queries, keys), 1 / keys, np.float32)
@@ -132,6 +132,7 @@ def kinds_log(tmp_path_factory: pytest.TempPathFactory, attention: Callable[...,
         for step, share in ((0, 0.1), (11, 0.3), (22, 0.9)):
             for number, layer in enumerate(("encoder/layer_0/self", "encoder/layer_1/self")):
                 maps = attention(1, 5, queries, keys, seed=100 * number + step)
+                maps[0, 0] = 0.5 * sink + 0.5 * maps[0, 0]  # just about one
                 maps[0, 1] = share * sink + (1 - share) * maps[0, 1]
                 maps[0, 2 + number] = share * previous + (1 - share) * maps[0, 2 + number]
                 maps[0, 4] = uniform if number else 0.9 * sink + 0.1 * maps[0, 4]
