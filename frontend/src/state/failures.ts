@@ -87,9 +87,11 @@ export function createFailures(
   const problem = signal<string | null>(null);
 
   const wanted = computed<MapRequest | null>(() => {
-    const { status, request } = maps.state.value;
+    const { status, request, map } = maps.state.value;
     const layer = selection.layer.value;
     if (!plain.value || status !== 'ready' || !request || !layer) return null;
+    // Maxima of several queries and keys tell no path.
+    if (map?.pooling) return null;
     if (!isAlignment(layer, examples.value[request.example])) return null;
     const { run, generation, example, head, step } = request;
     return { run, layer: request.layer, generation, example, head, step };

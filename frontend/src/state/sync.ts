@@ -10,18 +10,23 @@ const LEAST_PAUSE_MS = 250;
 export function syncWithAddress(host: Host, view: View): { flush(): void } {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let written = performance.now();
+  let known = host.readHash();
 
   function write(): void {
     clearTimeout(timer);
     timer = undefined;
     written = performance.now();
     const hash = host.readHash();
+    // Somebody has just changed it, and the browser is about to tell: theirs is the later wish.
+    if (hash !== known && hash.includes('p.attention.')) return;
     if (isOurTab(hash)) host.writeHash(writeHash(hash, snapshot(view)));
+    known = host.readHash();
   }
 
-  restore(view, parseHash(host.readHash()));
+  restore(view, parseHash(known));
   host.onHashChange(() => {
     const hash = host.readHash();
+    known = hash;
     // Another tab's address says nothing about our view; coming back without keys of ours keeps it.
     if (!isOurTab(hash)) return;
     if (hash.includes('p.attention.')) restore(view, parseHash(hash));
