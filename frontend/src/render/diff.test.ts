@@ -56,3 +56,10 @@ test('what is not finite is left out of the sum', () => {
   const { share } = moved(map(1, [NaN]), map(1, [1]), { queries: 1, keys: 1 }, 3);
   expect(share).toBe(0);
 });
+
+test('rows of padding do not make the share smaller', () => {
+  const padded = (values: number[]) => ({ ...map(2, values), queryLength: 2 });
+  const a = padded([1, 0, 1, 0, 0, 0]);
+  const b = padded([0, 1, 1, 0, 0, 0]);
+  expect(moved(a, b, { queries: 3, keys: 2 }, 3).share).toBe(0.5);
+});

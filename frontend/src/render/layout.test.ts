@@ -95,3 +95,13 @@ test('points become cells, the last partial pool included', () => {
   expect(cellAt(layout, 11, 26, -1, 0)).toBeNull();
   expect(cellAt(layout, 11, 26, layout.width, 0)).toBeNull();
 });
+
+test('positions in place of tokens are upright only where they do not run into each other', () => {
+  // 13 px would do for single characters, not for two digits.
+  const narrow = { ...pane, width: 26 * 13 + 100, height: 300, bare: true };
+  expect(layoutMap(narrow).mode).toBe('upright');
+  const bare = { ...narrow, queryCharacters: 0, keyCharacters: 0 };
+  const layout = layoutMap(bare);
+  expect(layout.cellWidth).toBeLessThan(2 * 7.25);
+  expect(layout.mode).not.toBe('upright');
+});

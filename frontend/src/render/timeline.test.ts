@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { axisTicks, curveDomain, indexAtX, pieces, timeAxis } from './timeline';
+import { axisTicks, curveDomain, indexAtX, pieces, sharedDomain, timeAxis } from './timeline';
 
 test('every place on the axis belongs to the nearest record', () => {
   const axis = timeAxis([0, 10, 100], 1000);
@@ -29,4 +29,13 @@ test('a missing value interrupts the curve', () => {
 test('a curve has the range 0 to 1 unless it leaves it', () => {
   expect(curveDomain(Float64Array.of(0.2, NaN, 0.4))).toEqual([0, 1]);
   expect(curveDomain(Float64Array.of(-2, 5))).toEqual([-2, 5]);
+});
+
+test('curves over each other share a range that holds both', () => {
+  const curve = (...values: number[]) => ({
+    steps: values.map((_, i) => i),
+    values: Float64Array.of(...values),
+    sampled: false,
+  });
+  expect(sharedDomain([curve(0.2, 0.4), curve(-3, 0.1), curve(7)])).toEqual([-3, 7]);
 });

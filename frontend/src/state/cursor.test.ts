@@ -92,3 +92,13 @@ test('the crosshair stands on the strongest key of the middle query until it is 
   cursor.clear();
   expect(cursor.cell.value).toBeNull();
 });
+
+test('where bounds are given the crosshair may go as far as they do', () => {
+  const view = createView();
+  const bounds = signal<{ queries: number; keys: number } | null>({ queries: 3, keys: 1 });
+  const cursor = createCursor(view, signal<AttentionMap | null>(map), bounds);
+  cursor.set({ query: 2, key: 3 });
+  expect(cursor.cell.value).toEqual({ query: 2, key: 0 });
+  bounds.value = null;
+  expect(cursor.cell.value).toEqual({ query: 1, key: 2 });
+});

@@ -76,3 +76,12 @@ test('only the address of our own tab is ours to write', () => {
     false,
   ]);
 });
+
+test('rows are names in order, of which none is there twice', () => {
+  const rows = (value: string) =>
+    parseHash(`#attention&p.attention.rows=${encodeURIComponent(value)}`).rows;
+  expect(rows('a|b/c')).toEqual(['a', 'b/c']);
+  expect(rows('a\\|b')).toEqual(['a|b']);
+  expect(rows('a|a')).toEqual([]);
+  expect(rows('a|b|c|d')).toEqual([]);
+});

@@ -64,6 +64,25 @@ test('Escape closes a picker and picks nothing', async () => {
   expect([onPick.mock.calls.length, root.querySelector('[role=listbox]')]).toEqual([0, null]);
 });
 
+test('the filter of a picker takes words in any order, of label and detail', async () => {
+  const heads = Array.from({ length: 12 }, (_, i) => ({
+    value: String(i),
+    label: `L${i} H3`,
+    detail: `h.${i}/attn`,
+  }));
+  await mount(<Picker caption="B of" value="0" options={heads} onPick={() => undefined} />);
+  await act(() => root.querySelector('button')?.click());
+  const field = root.querySelector('input');
+  if (!field) throw new Error('there is no filter');
+  field.value = 'h3 attn l7';
+  await act(() => {
+    field.dispatchEvent(new Event('input', { bubbles: true }));
+  });
+  expect([...root.querySelectorAll('[role=option] bdi')].map((one) => one.textContent)).toEqual([
+    'L7 H3',
+  ]);
+});
+
 function storeWithSpies(): { store: Store; moveBy: ReturnType<typeof vi.fn> } {
   const moveBy = vi.fn();
   return { store: { moveBy } as unknown as Store, moveBy };
