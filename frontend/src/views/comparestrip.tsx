@@ -1,8 +1,9 @@
 import type { JSX } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
+import type { AttentionMap } from '../api/model';
 import { differenceAt, type Moved } from '../render/diff';
 import type { Comparison } from '../state/compare';
-import { readCell } from '../state/cursor';
+import { readCell, regionOf } from '../state/cursor';
 import { formatChange, formatWeight, positionOf } from '../state/format';
 import { useStore } from '../state/store';
 import type { Cell } from '../state/url';
@@ -11,13 +12,12 @@ import { useSize } from './hooks';
 import { MASKED, rankWords } from './mapcanvas';
 import { labelAt, type MapModel } from './mapmodel';
 
-/** A side at a cell, in words; the rank is among the keys that are compared. */
-function sideAt(row: Comparison, name: 'a' | 'b', cell: Cell, keys: number): string | null {
-  const map = row[name].state.value.map;
+/** A side at a cell, in words; the rank is among all of its own keys. */
+function sideAt(map: AttentionMap | null, cell: Cell, padding: boolean): string | null {
   if (!map || cell.query >= map.queries || cell.key >= map.keys) return null;
   const { weight, tiny, masked } = readCell(map, cell);
   if (masked) return MASKED[masked].tag;
-  return `${formatWeight(weight, tiny)}, ${rankWords(map, cell, Math.min(keys, map.keys))}`;
+  return `${formatWeight(weight, tiny)}, ${rankWords(map, cell, regionOf(map, padding).keys)}`;
 }
 
 interface StripProps {
@@ -40,12 +40,12 @@ export function CompareStrip(props: StripProps): JSX.Element {
 function Readout({ row, model }: StripProps): JSX.Element | null {
   const store = useStore();
   const cell = store.cursor.cell.value;
-  const { keys } = model.region.value;
+  const padding = store.view.padding.value;
   const pooling = model.pooling.value;
   const [mapA, mapB] = [row.a.state.value.map, row.b.state.value.map];
   const comparable = row.verdict.value?.comparable !== false;
-  const a = cell && sideAt(row, 'a', cell, keys);
-  const b = cell && comparable ? sideAt(row, 'b', cell, keys) : null;
+  const a = cell && sideAt(mapA, cell, padding);
+  const b = cell && comparable ? sideAt(mapB, cell, padding) : null;
   const difference =
     cell && a !== null && b !== null && mapA && mapB
       ? formatChange(differenceAt(mapA, mapB, cell.query, cell.key), 4)
