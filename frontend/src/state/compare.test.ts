@@ -157,6 +157,9 @@ test('B of another run and rows of runs exclude each other, the latest choice st
   expect([view.other.value, compare.rows.value.length]).toEqual([null, 2]);
   compare.setOther('head.2');
   expect(compare.rows.value.length).toBe(2);
+  // A link may have both.
+  view.other.value = 'run.four';
+  expect(compare.rows.value.length).toBe(1);
 });
 
 test('a side that cannot be read is missing, not on its way', async () => {
