@@ -35,14 +35,15 @@ KEYS = [list("abcdefg"), list("hijklmn")]
 def log(tmp_path_factory: pytest.TempPathFactory, attention: Attention) -> Path:
     """Runs that share a layer: alike, sparser, with fewer heads, of another size, as maxima."""
     logdir = tmp_path_factory.mktemp("compare")
-    tokens = {"query_tokens": QUERIES, "key_tokens": KEYS}
     for number, (run, steps) in enumerate(STEPS.items()):
         with AttentionWriter(logdir / run) as writer:
             for step in steps:
                 seed = 100 * number + step
-                writer.write(LAYER, attention(*SHAPE, seed=seed), step, **tokens)
-                other = attention(2, 3, 5, 7, seed=seed + 1)
-                writer.write(OTHER_LAYER, other, step, **tokens)
+                for layer, weights in (
+                    (LAYER, attention(*SHAPE, seed=seed)),
+                    (OTHER_LAYER, attention(2, 3, 5, 7, seed=seed + 1)),
+                ):
+                    writer.write(layer, weights, step, query_tokens=QUERIES, key_tokens=KEYS)
                 if run == "base":
                     writer.write(LONG, attention(1, 1, 13, 13, seed=step), step)
     with AttentionWriter(logdir / "few") as writer:
