@@ -229,6 +229,23 @@ def test_runs_below_each_other_at_the_same_steps(
     assert "p.attention.rows=sparse%7Cfew" in tab.page.url
 
 
+def test_the_other_one_of_two_runs_is_a_click_away(
+    tmp_path: Path, start_tensorboard: Start, open_tab: OpenTab, attention: Attention
+) -> None:
+    for run in ("base", "other"):
+        with AttentionWriter(tmp_path / run) as writer:
+            for step in (0, 30):
+                writer.write(LAYER, attention(1, 1, 5, 7, seed=step), step)
+    tab = open_compare(start_tensorboard(tmp_path), open_tab)
+    toggle = tab.frame.get_by_test_id("rows-toggle")
+    assert toggle.get_attribute("aria-pressed") == "false"
+    toggle.click()
+    panel(tab, "compare-diff-1")
+    assert tab.text("run-a-1") == "other"
+    toggle.click()
+    tab.frame.get_by_test_id("compare-diff-1").wait_for(state="detached")
+
+
 def test_zoom_and_crosshair_are_one_for_all(board: TensorBoard, open_tab: OpenTab) -> None:
     tab = open_compare(board, open_tab, b=10, rows="sparse")
     names = [f"compare-{n}{row}" for row in ("", "-1") for n in ("a", "b", "diff")]
