@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import { expect, test } from 'vitest';
 import type { AttentionMap } from '../api/model';
-import { createCursor, maskOf, rankOf, readCell, regionOf, topKeys } from './cursor';
+import { createCursor, maskOf, rankOf, readCell, regionOf, strongestEnd, topKeys } from './cursor';
 import { createView } from './view';
 
 const map: AttentionMap = {
@@ -37,6 +37,13 @@ test('ranks and the strongest keys of a row', () => {
   const { top, others, rest } = topKeys(map, 1, 3, 1);
   expect(top.map((entry) => entry.key)).toEqual([1]);
   expect([others, rest]).toEqual([1, 0.25]);
+});
+
+test('the other end of the strongest link, of a query and of a key', () => {
+  const region = { queries: 3, keys: 4 };
+  expect(strongestEnd(map, { side: 'query', index: 1 }, region)).toBe(1);
+  expect(strongestEnd(map, { side: 'key', index: 3 }, region)).toBe(2);
+  expect(strongestEnd(map, { side: 'key', index: 3 }, { queries: 2, keys: 4 })).toBe(0);
 });
 
 /** Weights are given only where `causal`, `lengths` and `hidden` allow them, unless `also` says so. */

@@ -110,6 +110,25 @@ export function strongestKey(map: AttentionMap, query: number, keys: number): nu
   return best;
 }
 
+/** The other end of the strongest link of a query or a key. */
+export function strongestEnd(
+  map: AttentionMap,
+  token: { readonly side: 'query' | 'key'; readonly index: number },
+  region: Region,
+): number {
+  if (token.side === 'query') return strongestKey(map, token.index, region.keys);
+  let best = 0;
+  let most = -Infinity;
+  for (let query = 0; query < region.queries; query++) {
+    const weight = weightAt(map.weights, query * map.keys + token.index);
+    if (weight > most) {
+      most = weight;
+      best = query;
+    }
+  }
+  return best;
+}
+
 export interface Rank {
   /** 1 for the strongest key of the row; equal weights share the better rank. */
   readonly rank: number;

@@ -8,7 +8,7 @@ import { style } from './style';
 const CHARACTER = 7.25;
 
 /** The end of a sequence: written out where there is room for it. */
-function shortEnd(tokens: readonly string[], index: number, room: number): string {
+export function shortEnd(tokens: readonly string[], index: number, room: number): string {
   const token = tokens[index];
   const label = labelAt(tokens, index);
   if (token === undefined || !isEndToken(token)) return label;
@@ -108,9 +108,6 @@ export function RowLabels({ model, pointed = true }: LabelsProps): JSX.Element |
             style={style({ top: at })}
             title={tokenTitle(tokens[index] ?? '')}
           >
-            <span class="position" style={style({ width: layout.positionWidth - 8 })}>
-              {index * model.pooling.value.queries}
-            </span>
             {tokens.length > 0 && (
               <bdi>
                 {isEndToken(tokens[index] ?? '')
@@ -118,6 +115,9 @@ export function RowLabels({ model, pointed = true }: LabelsProps): JSX.Element |
                   : labelAt(tokens, index, Math.max(4, room))}
               </bdi>
             )}
+            <span class="position" style={style({ width: layout.positionWidth - 12 })}>
+              {index * model.pooling.value.queries}
+            </span>
           </span>
         ),
       )}

@@ -28,6 +28,16 @@ export function Inspector({ model }: { model: MapModel }): JSX.Element {
   const store = useStore();
   const { map, status } = store.maps.state.value;
   const cell = store.cursor.cell.value;
+  // Links are those of the pinned query; the map's rows are read with the crosshair.
+  const pinned = store.links.pinned.value.find(({ side }) => side === 'query')?.index;
+  const byPin = pinned !== undefined && store.view.mode.value === 'links';
+  const looked = cell && byPin ? { query: pinned, key: cell.key } : cell;
+  const whose =
+    pinned === undefined || !cell
+      ? ''
+      : byPin || pinned === cell.query
+        ? ', pinned,'
+        : ', at the crosshair,';
   return (
     <aside class="inspector" aria-label="Inspector">
       <Lens model={model} />
@@ -46,8 +56,10 @@ export function Inspector({ model }: { model: MapModel }): JSX.Element {
           </p>
         )}
       </section>
-      {map && cell && <TopKeys map={map} query={cell.query} current={cell.key} model={model} />}
-      {cell && store.view.mode.value === 'links' && <OtherHeads cell={cell} model={model} />}
+      {map && looked && (
+        <TopKeys map={map} query={looked.query} current={looked.key} model={model} said={whose} />
+      )}
+      {looked && store.view.mode.value === 'links' && <OtherHeads cell={looked} model={model} />}
       <Shown />
       {!store.selection.aggregate.value && store.masks.hidden.value.length === 0 && (
         <Checks map={map} model={model} />
@@ -86,6 +98,9 @@ function CellValues(props: { map: AttentionMap; cell: Cell; model: MapModel }): 
   const reading = readCell(map, cell);
   const before = store.maps.previous.value;
   const inBefore = before && before.queries > cell.query && before.keys > cell.key;
+  const change = inBefore
+    ? reading.weight - weightAt(before.weights, cell.query * before.keys + cell.key)
+    : NaN;
   const { keys } = model.region.value;
   return (
     <>
@@ -93,13 +108,9 @@ function CellValues(props: { map: AttentionMap; cell: Cell; model: MapModel }): 
         <span class="cell-value" data-testid="cell-value">
           {formatWeight(reading.weight, reading.tiny)}
         </span>
-        {inBefore && before.step < map.step && (
-          <span class="cell-change">
-            {formatChange(
-              reading.weight - weightAt(before.weights, cell.query * before.keys + cell.key),
-              4,
-            )}{' '}
-            since {formatStep(before.step)}
+        {before && before.step < map.step && Number.isFinite(change) && (
+          <span class="cell-change" data-testid="cell-change">
+            {formatChange(change, 4)} since {formatStep(before.step)}
           </span>
         )}
       </div>
@@ -160,11 +171,13 @@ function TopKeys(props: {
   query: number;
   current: number;
   model: MapModel;
+  /** Whose query it is, where another one could be meant. */
+  said?: string;
   /** Of another head than the selected one, in its colour. */
   head?: number;
   color?: string;
 }): JSX.Element {
-  const { map, query, current, model, head, color } = props;
+  const { map, query, current, model, said = '', head, color } = props;
   const { keys } = model.region.value;
   const hasTokens = model.keyTokens.value.length > 0;
   const { top, others, rest } = topKeys(map, query, keys, TOP);
@@ -174,7 +187,8 @@ function TopKeys(props: {
       <div class="section-head">
         <h3 class="caption">
           {head === undefined ? 'Query' : `Head ${head}, query`}{' '}
-          {positionOf(query, model.pooling.value.queries)} looks at
+          {positionOf(query, model.pooling.value.queries)}
+          {said} looks at
         </h3>
         <span class="caption-note">weight</span>
       </div>

@@ -251,9 +251,10 @@ export const SHORTCUTS: readonly ShortcutGroup[] = [
     ],
   },
   {
-    title: 'With the focus in the map',
+    title: 'With the focus in the map, or in the links',
     shortcuts: [
       { keys: ['←', '→', '↑', '↓'], does: 'move the crosshair' },
+      { keys: ['↑', '↓'], does: 'in Links, on a token: to the other end of its strongest link' },
       { keys: ['Wheel'], does: 'zoom; drag to move the zoomed map' },
       { keys: ['Shift'], does: 'with an arrow: 10 cells' },
       { keys: ['Ctrl'], does: 'with an arrow: to the row’s strongest key' },

@@ -12,6 +12,7 @@ import { style } from './style';
 const ROW = 20;
 const COLUMN = 190;
 const HEADING = 28;
+const COLUMN_HEADING = 20;
 
 interface Place {
   readonly model: MapModel;
@@ -37,7 +38,7 @@ export function LinkColumns({ model, width, height }: Place): JSX.Element {
   const [top, setTop] = useState({ query: 0, key: 0 });
   const column = Math.min(COLUMN, Math.floor(width * 0.3));
   const room = Math.max(40, width - 2 * column - 32);
-  const body = Math.max(80, height - HEADING - 8);
+  const body = Math.max(80, height - HEADING - COLUMN_HEADING - 8);
   const query = cursor.cell.value?.query ?? 0;
   const focused = useMemo<readonly Token[]>(
     () =>
@@ -92,6 +93,10 @@ export function LinkColumns({ model, width, height }: Place): JSX.Element {
         token pointed at or pinned are drawn: there are {region.queries.toLocaleString('en')} ×{' '}
         {region.keys.toLocaleString('en')} tokens.
       </p>
+      <div class="link-columns-heads" style={style({ height: COLUMN_HEADING })}>
+        <ColumnHeading name="Queries" of={about.query} width={column} />
+        <ColumnHeading name="Keys" of={about.key} width={column} />
+      </div>
       <div class="link-columns-body" style={style({ height: body })}>
         <Column
           side="query"
@@ -128,6 +133,14 @@ export function LinkColumns({ model, width, height }: Place): JSX.Element {
         />
       </div>
     </div>
+  );
+}
+
+function ColumnHeading(props: { name: string; of: string; width: number }): JSX.Element {
+  return (
+    <span style={style({ width: props.width })}>
+      <b>{props.name}</b> {props.of}
+    </span>
   );
 }
 

@@ -25,6 +25,9 @@ export function LinksView(): JSX.Element {
   const model = useMemo(() => createMapModel(store, size), [store, size]);
   const narrow = useMedia(NARROW);
   const { status } = store.maps.state.value;
+  // The strips show the selected head, too: what is wrong with it is said over the map's place.
+  const own = status === 'error' ? store.maps.state.value.problem?.message : undefined;
+  const problem = store.links.problem.value;
   const layer = store.selection.layer.value;
   const about = layer && describeKind(layer.name);
   const { queries, keys } = model.region.value;
@@ -53,7 +56,11 @@ export function LinksView(): JSX.Element {
           ))}
         {status === 'error' && <MapProblem model={model} />}
         {status === 'none' && <p class="panel-problem">No map: this copy has thumbnails only.</p>}
-        {store.links.problem.value && <p class="links-problem">{store.links.problem.value}</p>}
+        {problem !== null && problem !== own && (
+          <p class="links-problem" data-testid="links-problem">
+            {problem}
+          </p>
+        )}
       </div>
       {narrow && <Readout model={model} />}
     </section>

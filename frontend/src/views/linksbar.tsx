@@ -109,18 +109,27 @@ function HeadChip(props: {
   const { head, name, index, only } = props;
   const palette = usePalette();
   const { links } = useStore();
+  const swatch = <i style={style({ background: palette.heads[index] })} />;
+  if (only) {
+    // The last one stays: it is a legend, nothing to press.
+    return (
+      <span class="head-chip" data-testid={`linked-head-${head}`} title={`Links of ${name}`}>
+        {swatch}
+        {name}
+      </span>
+    );
+  }
   return (
     <button
       type="button"
       class="head-chip"
       data-testid={`linked-head-${head}`}
-      disabled={only}
-      title={only ? `Links of ${name}` : `Take the links of ${name} away`}
+      title={`Take the links of ${name} away`}
       onClick={() => links.toggleHead(head)}
     >
-      <i style={style({ background: palette.heads[index] })} />
+      {swatch}
       {name}
-      {!only && <Icon name="close" size={12} />}
+      <Icon name="close" size={12} />
     </button>
   );
 }

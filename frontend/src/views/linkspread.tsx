@@ -4,10 +4,12 @@ import { weightAt } from '../api/weights';
 import { chooseLinks, drawLinks, spread, type Token } from '../render/links';
 import { prepare } from '../render/map';
 import { position, rowMaximum } from '../render/scale';
+import { strongestEnd } from '../state/cursor';
 import { describeKind, shortNames } from '../state/groups';
 import type { LinkedHead } from '../state/links';
 import { useStore } from '../state/store';
-import { tokenTitle } from '../state/tokens';
+import { isEndToken, tokenTitle } from '../state/tokens';
+import { shortEnd } from './axislabels';
 import { useDpr, usePalette } from './hooks';
 import { labelAt, type MapModel } from './mapmodel';
 import { style } from './style';
@@ -21,6 +23,8 @@ export const LEAST_PITCH = 12;
 /** Below this labels are turned. */
 const UPRIGHT_FROM = 20;
 const WIDEST_TOKEN = 48;
+/** What an end token takes, written out. */
+const END_WIDTH = 36;
 const STRIP = 12;
 const STRIPS_HEADING = 32;
 /** What the links themselves need before there is room for strips. */
@@ -141,6 +145,18 @@ function TokenRow(props: {
   const stop = Math.min(count - 1, current);
   const at = spread(width, count);
   const move = (event: KeyboardEvent, index: number) => {
+    // Keys are above queries: to the token at the other end of the strongest link.
+    const across = side === 'key' ? 'ArrowDown' : 'ArrowUp';
+    if (event.key === across && !event.altKey) {
+      event.preventDefault();
+      event.stopPropagation();
+      const map = links.heads.value[0]?.map;
+      const other = map ? strongestEnd(map, { side, index }, region) : 0;
+      const to = side === 'key' ? 'query' : 'key';
+      const row = root.current?.closest('.links-spread')?.querySelector(`.token-row.${to}`);
+      row?.querySelectorAll('button')[other]?.focus();
+      return;
+    }
     const to = { ArrowLeft: index - 1, ArrowRight: index + 1, Home: 0, End: count - 1 }[event.key];
     if (to === undefined || event.altKey) return;
     event.preventDefault();
@@ -164,7 +180,10 @@ function TokenRow(props: {
         {Array.from({ length: count }, (_, index) => {
           const isPinned = pinned.some((t) => t.side === side && t.index === index);
           const isFocused = focused.some((t) => t.side === side && t.index === index);
-          const label = labelAt(tokens, index, 12);
+          const label =
+            box < END_WIDTH && isEndToken(tokens[index] ?? '')
+              ? shortEnd(tokens, index, 0)
+              : labelAt(tokens, index, 12);
           return (
             <button
               key={index}
