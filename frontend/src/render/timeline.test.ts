@@ -1,5 +1,13 @@
 import { expect, test } from 'vitest';
-import { axisTicks, curveDomain, indexAtX, pieces, sharedDomain, timeAxis } from './timeline';
+import {
+  axisTicks,
+  curveDomain,
+  indexAtX,
+  pieces,
+  sharedDomain,
+  tickLabels,
+  timeAxis,
+} from './timeline';
 
 test('every place on the axis belongs to the nearest record', () => {
   const axis = timeAxis([0, 10, 100], 1000);
@@ -38,4 +46,18 @@ test('curves over each other share a range that holds both', () => {
     sampled: false,
   });
   expect(sharedDomain([curve(0.2, 0.4), curve(-3, 0.1), curve(7)])).toEqual([-3, 7]);
+});
+
+test('no number of a tick stands beside or under the chip with the step', () => {
+  const axis = timeAxis([0, 10, 20, 30, 40, 50], 700);
+  const labels = (now: number | null) =>
+    tickLabels(axis, now, (text) => 6 * text.length).map(({ label }) => label);
+  const all = labels(null);
+  expect(all).toEqual(['0', '10', '20', '30', '40', '50']);
+  // At either end the chip is moved onto the axis, away from its own tick.
+  for (const step of axis.steps) {
+    expect(labels(step)).toEqual(all.filter((label) => label !== String(step)));
+  }
+  const dense = timeAxis([0, 1000, 1010, 2000], 240);
+  expect(tickLabels(dense, 1010, () => 30).map(({ label }) => label)).toEqual(['0', '2,000']);
 });

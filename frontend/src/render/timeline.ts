@@ -191,11 +191,48 @@ export function drawStrip(
   }
 }
 
+/** Half of what the chip takes at least, and for each character of its number. */
+const CHIP_HALF_LEAST = 28;
+const CHIP_HALF_CHARACTER = 3.25;
+/** What the chip's padding and a gap add at either side of its number. */
+const CHIP_AROUND = 6 + 4;
+
+/** Where the chip with the playhead's step has its middle. */
+export function chipCenter(axis: TimeAxis, step: number): number {
+  const x = axis.x(step);
+  const half = Math.max(CHIP_HALF_LEAST, 6 + formatStep(step).length * CHIP_HALF_CHARACTER);
+  return x + Math.max(0, half - x) - Math.max(0, x + half - axis.width);
+}
+
+/**
+ * Labels of ticks with their left ends, without those that would touch the playhead's chip and
+ * without its own step, which the chip says already.
+ */
+export function tickLabels(
+  axis: TimeAxis,
+  now: number | null,
+  widthOf: (label: string) => number,
+): { readonly label: string; readonly left: number }[] {
+  const chip =
+    now === null
+      ? null
+      : { middle: chipCenter(axis, now), half: widthOf(formatStep(now)) / 2 + CHIP_AROUND };
+  return axisTicks(axis).flatMap((tick) => {
+    const label = formatStep(tick);
+    const width = widthOf(label);
+    const left = Math.max(2, Math.min(axis.width - width - 2, axis.x(tick) - width / 2));
+    const middle = left + width / 2;
+    const covered = chip !== null && Math.abs(middle - chip.middle) < width / 2 + chip.half;
+    return covered || tick === now ? [] : [{ label, left }];
+  });
+}
+
 /** A tick for every record, longer ones with their step where there is room. */
 export function drawAxis(
   canvas: HTMLCanvasElement,
   axis: TimeAxis,
   height: number,
+  now: number | null,
   isNew: (step: number) => boolean,
   palette: Palette,
   dpr: number,
@@ -217,13 +254,9 @@ export function drawAxis(
   context.font = `400 11px ${palette.font}`;
   context.textBaseline = 'alphabetic';
   context.fillStyle = palette.ink2;
-  for (const tick of axisTicks(axis)) {
-    const x = axis.x(tick);
-    const label = formatStep(tick);
-    const half = context.measureText(label).width / 2;
-    context.fillRect(Math.round(x) - 0.5, 0, 1, 7);
-    const from = Math.max(2, Math.min(axis.width - 2 * half - 2, x - half));
-    context.fillText(label, from, height - 5);
+  for (const tick of axisTicks(axis)) context.fillRect(Math.round(axis.x(tick)) - 0.5, 0, 1, 7);
+  for (const { label, left } of tickLabels(axis, now, (text) => context.measureText(text).width)) {
+    context.fillText(label, left, height - 5);
   }
 }
 

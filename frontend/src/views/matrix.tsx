@@ -118,6 +118,7 @@ export function Matrix(props: {
           <b>
             {metricTitle(name).toLowerCase()} {formatMetric(value)}
           </b>
+          <span class="tag-note"> · click to go there</span>
         </div>
       )}
     </div>

@@ -1,6 +1,7 @@
 import type { ComponentChildren, JSX } from 'preact';
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import {
+  chipCenter,
   drawAxis,
   drawCurve,
   drawStrip,
@@ -26,6 +27,8 @@ const AXIS_HEIGHT = 26;
 const STRIP_HEIGHT = 16;
 const EVENTS_HEIGHT = 20;
 const MATRIX_CURVE = 48;
+/** The gutter's row of the curve, and the note below it. */
+const NOTE_FROM = 28 + 16;
 
 /** What a metric's extremes mean, where its name tells. */
 const MEANING: Readonly<Record<string, string>> = {
@@ -76,11 +79,11 @@ export function Timeline(): JSX.Element {
                 />
                 <MetricValue name={curve} />
               </div>
-              <p class="gutter-note">{MEANING[curve] ?? ''}</p>
+              {curveHeight >= NOTE_FROM && <p class="gutter-note">{MEANING[curve] ?? ''}</p>}
             </>
           ) : (
             <p class="gutter-note">
-              {metrics.problem.value || metrics.layer.value ? 'No metrics' : ''}
+              {metrics.problem.value || metrics.layer.value ? 'No metrics' : 'Metrics …'}
             </p>
           )}
         </div>
@@ -175,7 +178,7 @@ function MetricValue({ name }: { name: string }): JSX.Element {
 /** How many events the row beside it shows; opens their list. */
 function EventCount(): JSX.Element {
   const store = useStore();
-  const { all, shown } = store.events;
+  const { all, shown, known, problems } = store.events;
   return (
     <div class="gutter-row events-row">
       <button
@@ -189,9 +192,13 @@ function EventCount(): JSX.Element {
       >
         <span>Events</span>
         <span>
-          {shown.value.length < all.value.length
-            ? `${shown.value.length.toLocaleString('en')} of ${all.value.length.toLocaleString('en')}`
-            : all.value.length.toLocaleString('en')}
+          {!known.value
+            ? problems.value.length > 0
+              ? '–'
+              : '…'
+            : shown.value.length < all.value.length
+              ? `${shown.value.length.toLocaleString('en')} of ${all.value.length.toLocaleString('en')}`
+              : all.value.length.toLocaleString('en')}
         </span>
       </button>
     </div>
@@ -314,10 +321,11 @@ function Axis({ axis }: { axis: TimeAxis }): JSX.Element {
   const dpr = useDpr();
   const canvas = useRef<HTMLCanvasElement>(null);
   const firstNew = store.newSteps.value[0] ?? Infinity;
+  const now = store.selection.step.value;
   useLayoutEffect(() => {
     if (!canvas.current) return;
-    drawAxis(canvas.current, axis, AXIS_HEIGHT, (step) => step >= firstNew, palette, dpr);
-  }, [axis, firstNew, palette, dpr]);
+    drawAxis(canvas.current, axis, AXIS_HEIGHT, now, (step) => step >= firstNew, palette, dpr);
+  }, [axis, firstNew, now, palette, dpr]);
   return (
     <div class="track axis-track">
       <canvas ref={canvas} />
@@ -344,8 +352,6 @@ function Playhead(props: {
       ? null
       : height - 4 - ((value - low) / (high - low)) * (height - 10);
   const label = formatStep(step);
-  // Half of what the label takes, so that it stays on the axis at both ends.
-  const half = Math.max(28, 6 + label.length * 3.25);
   return (
     <div class="playhead" style={style({ transform: `translateX(${x}px)` })} aria-hidden="true">
       <i class="playhead-line" />
@@ -353,7 +359,7 @@ function Playhead(props: {
       <span
         class="playhead-step"
         style={style({
-          transform: `translateX(calc(-50% + ${Math.max(0, half - x) - Math.max(0, x + half - axis.width)}px))`,
+          transform: `translateX(calc(-50% + ${chipCenter(axis, step) - x}px))`,
         })}
       >
         {label}
