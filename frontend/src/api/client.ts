@@ -49,6 +49,9 @@ async function get(
   const response = await fetch(text ? `${route}?${text}` : route, {
     headers,
     ...(signal ? { signal } : {}),
+  }).catch((error: unknown) => {
+    // "Failed to fetch", "NetworkError when …", "Load failed": each browser has its own word.
+    throw error instanceof TypeError ? new Error('The server did not answer.') : error;
   });
   if (!response.ok && response.status !== 304) {
     const sentence = (await response.text()).trim();

@@ -79,3 +79,11 @@ test('a pooled map says so, and its maxima are not summed', () => {
   ]);
   expect(checkMap(maxima, recorded({ row_sum_error: 1e-7 }))[1]?.text).toBe('Rows sum to 1');
 });
+
+test.each([
+  [1, '1 weight is not finite'],
+  [1709, '1,709 weights are not finite'],
+])('%d weights that are not finite are counted in words', (nonfinite, text) => {
+  const checks = checkMap(map(sound), recorded({ nonfinite, row_sum_error: 0, padding_mass: 0 }));
+  expect(checks.at(-1)).toEqual({ ok: false, text });
+});

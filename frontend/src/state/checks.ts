@@ -1,5 +1,6 @@
 import type { AttentionMap } from '../api/model';
 import { weightAt } from '../api/weights';
+import { plural } from './format';
 
 export interface Check {
   readonly ok: boolean;
@@ -113,7 +114,7 @@ function futureWeight(map: AttentionMap): number {
 
 function finite(map: AttentionMap, recorded: number | undefined): Check {
   if (recorded !== undefined && recorded > 0) {
-    return { ok: false, text: `${recorded.toLocaleString('en')} weights are not finite` };
+    return { ok: false, text: `${plural(recorded, 'weight is', 'weights are')} not finite` };
   }
   if (map.hasNonfinite && recorded === undefined)
     return { ok: false, text: 'Values that are not finite in this record' };

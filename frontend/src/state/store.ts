@@ -243,7 +243,8 @@ export function createStore(host: Host): Store {
       // A layer, head or example that this run does not have was a choice in the other one.
       const run = selection.run.peek();
       if (!run?.layers.some((layer) => layer.name === view.layer.peek())) view.layer.value = null;
-      settle();
+      // A head that it does not have is said: another one would pass for the one that was chosen.
+      settle({ head: false });
     },
     selectLayer(name) {
       selectLayer(name);
@@ -298,8 +299,8 @@ export function createStore(host: Host): Store {
   };
 
   /** After a choice made here, what could not be kept is let go without a notice about it. */
-  function settle(): void {
-    view.head.value = selection.head.peek();
+  function settle({ head } = { head: true }): void {
+    if (head) view.head.value = selection.head.peek();
     view.example.value = selection.example.peek();
     const steps = selection.steps.peek();
     const step = view.step.peek();

@@ -38,11 +38,27 @@ function codePoint(character: string): string {
   return `⟨U+${value.toString(16).toUpperCase().padStart(4, '0')}⟩`;
 }
 
+const EMOJI = /^[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f]$/u;
+const LETTER = /^[\p{L}\p{M}]$/u;
+/** Letters that no joiner changes: between them it would only hide. */
+const UNJOINED =
+  /^[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]$/u;
+
+/** Zero-width joiners and non-joiners are spelling: in one emoji, and in Persian or Hindi words. */
+function joins(character: string, before = '', after = ''): boolean {
+  if (character !== '\u200d' && character !== '\u200c') return false;
+  const both = (pattern: RegExp) => pattern.test(before) && pattern.test(after);
+  if (both(EMOJI)) return true;
+  return both(LETTER) && !UNJOINED.test(before) && !UNJOINED.test(after);
+}
+
 function safe(text: string, spaces: boolean): string {
+  const characters = Array.from(text);
   let out = '';
   let first = true;
-  for (const character of text) {
-    if (spaces && character === ' ') out += ' ';
+  for (const [i, character] of characters.entries()) {
+    if (joins(character, characters[i - 1], characters[i + 1])) out += character;
+    else if (spaces && character === ' ') out += ' ';
     else if (NAMED.has(character)) out += NAMED.get(character) ?? '';
     else if (HIDDEN.test(character)) out += codePoint(character);
     else if (first && COMBINING.test(character)) out += `◌${character}`;

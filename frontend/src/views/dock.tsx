@@ -148,12 +148,14 @@ function StepField(): JSX.Element {
 
   useEffect(() => {
     setRefused(false);
-  }, [step, draft]);
+  }, [step]);
 
   const submit = () => {
-    const typed = parseStep(draft ?? '');
+    // What the field holds now: the state of what was just typed may come after this key.
+    const text = input.current?.value ?? '';
+    const typed = parseStep(text);
     if (typed === null) {
-      setRefused(draft !== null && draft.trim() !== '');
+      setRefused(text.trim() !== '');
       return;
     }
     setDraft(null);
@@ -172,8 +174,14 @@ function StepField(): JSX.Element {
         aria-invalid={refused}
         value={draft ?? (step === null ? '' : formatStep(step))}
         onFocus={(event) => event.currentTarget.select()}
-        onInput={(event) => setDraft(event.currentTarget.value)}
-        onBlur={() => setDraft(null)}
+        onInput={(event) => {
+          setDraft(event.currentTarget.value);
+          setRefused(false);
+        }}
+        onBlur={() => {
+          setDraft(null);
+          setRefused(false);
+        }}
         onKeyDown={(event) => {
           event.stopPropagation();
           if (event.key === 'Enter') submit();

@@ -50,7 +50,7 @@ export function Picker(props: PickerProps): JSX.Element {
         data-value={value}
         aria-haspopup="listbox"
         aria-expanded={open}
-        aria-label={`${caption}: ${current?.label ?? value}`}
+        aria-label={nameOf(caption || props.title, current?.label ?? value)}
         title={props.title}
         onClick={() => setOpen(!open)}
         onKeyDown={(event) => {
@@ -67,7 +67,7 @@ export function Picker(props: PickerProps): JSX.Element {
       </button>
       {open && (
         <PickerList
-          caption={caption}
+          caption={caption || (props.title ?? '')}
           value={value}
           options={options}
           align={props.align ?? 'left'}
@@ -81,6 +81,12 @@ export function Picker(props: PickerProps): JSX.Element {
       )}
     </div>
   );
+}
+
+/** What the picker is for and its value, for those who do not see where it stands. */
+function nameOf(about: string | undefined, value: string): string {
+  if (!about || about.includes(value)) return about || value;
+  return `${about}: ${value}`;
 }
 
 interface ListProps {

@@ -54,6 +54,22 @@ test('a picker is worked with the keyboard: the list opens at the value, Enter p
   expect(root.querySelector('[role=listbox]')).toBeNull();
 });
 
+test.each([
+  ['Run', undefined, 'beta', 'Run: beta'],
+  ['', 'Colours: beta, linear', 'beta', 'Colours: beta, linear'],
+  ['', 'Draw another head too', '', 'Draw another head too'],
+  ['', undefined, 'beta', 'beta'],
+])(
+  'a picker with the caption %j and the title %j has a name',
+  async (caption, title, value, is) => {
+    const named = title === undefined ? {} : { title };
+    await mount(
+      <Picker caption={caption} {...named} value={value} options={options} onPick={vi.fn()} />,
+    );
+    expect(root.querySelector('button')?.getAttribute('aria-label')).toBe(is);
+  },
+);
+
 test('Escape closes a picker and picks nothing', async () => {
   const onPick = vi.fn();
   await mount(<Picker caption="Run" value="beta" options={options} onPick={onPick} />);
