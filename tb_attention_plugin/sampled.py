@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -71,8 +72,11 @@ class SampledRun:
             (layer, [(datum.step, datum.wall_time) for datum in data])
             for layer, data in sorted(tags.items())
         ]
+        # Event files do not tell the order in which the layers were recorded.
         self.histories: Mapping[str, History] = {
-            layer: _history(data) for layer, data in self._data.items() if data
+            layer: _history(data)
+            for layer, data in sorted(self._data.items(), key=lambda item: _natural(item[0]))
+            if data
         }
 
     def find(self, layer: str, step: int) -> Found | None:
@@ -107,6 +111,13 @@ class SampledRun:
     def tokens(self, found: Found, side: str) -> pb.TokenTable | None:
         """None: tokens are not in event files."""
         return None
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A key that sorts `layer_2` before `layer_10`."""
+    return [
+        (int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)
+    ]
 
 
 def _history(data: Mapping[int, Any]) -> History:

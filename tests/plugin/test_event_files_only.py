@@ -122,3 +122,14 @@ def test_metrics_are_those_of_the_sampled_steps(log: Path) -> None:
 def test_a_run_whose_store_is_empty_shows_its_thumbnails(log: Path) -> None:
     files.store_directory(log / "copied").mkdir(parents=True)
     assert [run.name for run in runs_of(open_slowly(log)).runs] == ["copied", "whole"]
+
+
+def test_layers_are_in_the_order_of_their_numbers(tmp_path: Path, weights: Maps) -> None:
+    layers = ["3", "h.0/self", "h.2/self", "h.10/self", "head"]
+    with AttentionWriter(tmp_path / "run") as writer:
+        for layer in reversed(layers):
+            writer.write(layer, weights, 0)
+    shutil.rmtree(tmp_path / "run" / "plugins")
+    response = open_slowly(tmp_path).get(f"{BASE}/runs")
+    (run,) = pb.RunsResponse.FromString(response.data).runs
+    assert [layer.name for layer in run.layers] == layers
