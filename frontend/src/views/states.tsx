@@ -24,7 +24,7 @@ export function MapProblem({ model }: { model: MapModel }): JSX.Element | null {
       class="map-problem"
       role="alert"
       data-testid="state-error"
-      style={style({ top: layout ? Math.max(8, Math.min(layout.top, 80)) : 8 })}
+      style={style({ '--top': layout ? Math.max(8, Math.min(layout.top, 80)) : 8 })}
     >
       <span class="problem-icon">
         <Icon name="warning" size={24} />
@@ -34,7 +34,7 @@ export function MapProblem({ model }: { model: MapModel }): JSX.Element | null {
         <p>
           {problem.message}
           {others > 0 &&
-            ` The ${plural(others, 'other record')} of this layer stay in reach, and metrics come from the index.`}
+            ` The ${plural(others, 'other record')} of this layer ${others === 1 ? 'stays' : 'stay'} in reach, and metrics come from the index.`}
         </p>
         <pre>
           {where}
@@ -216,7 +216,9 @@ export function Banners(): JSX.Element | null {
       {run?.thumbnailsOnly && !hidden.has(thumbnails) && (
         <div class="banner warn" role="status" data-testid="thumbnails-only">
           <Icon name="warning" />
-          <p>
+          <p
+            title={`Copy the folder ${run.name}/plugins/attention/ next to the event files to see single cells.`}
+          >
             <b>Thumbnails only.</b> This copy of the log has the event files but not{' '}
             <code>plugins/attention</code>. Each map is a small thumbnail, the maximum of many
             tokens; TensorBoard kept a sample of the records. Copy the folder{' '}
@@ -228,7 +230,7 @@ export function Banners(): JSX.Element | null {
       {problems.length > 0 && !hidden.has(problemKey) && (
         <div class="banner warn" role="status" data-testid="log-problems">
           <Icon name="warning" />
-          <p>
+          <p title={problems[0]}>
             <b>{plural(problems.length, 'file')} could not be read in full.</b> {problems[0]}
             {problems.length > 1 && (
               <details>
@@ -242,7 +244,7 @@ export function Banners(): JSX.Element | null {
       )}
       {notices.length > 0 && !hidden.has(noticeKey) && (
         <div class="banner info" role="status" data-testid="notice">
-          <p>{notices.join(' ')}</p>
+          <p title={notices.join(' ')}>{notices.join(' ')}</p>
           {close(noticeKey)}
         </div>
       )}
