@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, Route
 
 from tb_attention_plugin import AttentionWriter
 from tests.browser.tab import Tab, TensorBoard
@@ -31,7 +32,8 @@ WIDE = "表参道原宿渋谷新宿池袋上野秋葉原東京品川目黒"
 @pytest.fixture(scope="module")
 def logdir(tmp_path_factory: pytest.TempPathFactory, attention: Attention) -> Path:
     """Run `small`: an alignment with tokens. Run `triangle`: a language model with padding.
-    Run `zigzag`: an alignment that jumps back.
+    Run `zigzag`: an alignment that jumps back. Run `solo`: one head, long, a NaN. Run `wrecked`:
+    damaged at its first step. Run `copied`: only the event files.
     """
     logdir = tmp_path_factory.mktemp("keys")
     words = [[LONG, *"bcdef", "</s>"]] * B
@@ -46,6 +48,23 @@ def logdir(tmp_path_factory: pytest.TempPathFactory, attention: Attention) -> Pa
         weights = np.full((1, 1, len(path), 19), 0.002, np.float32)
         weights[0, 0, range(len(path)), path] = 1 - 18 * 0.002
         writer.write("cross", weights, 0)
+    with AttentionWriter(logdir / "solo", precision="float32") as writer:
+        weights = attention(1, 1, 4, 101, seed=23)
+        broken = weights.copy()
+        broken[0, 0, 2, 3] = np.nan
+        for step, value in ((0, weights), (10, broken)):
+            tokens = [[*"wxy", "</s>"]]
+            writer.write("cross", value, step, query_tokens=tokens, key_tokens=[["k"] * 101])
+    with AttentionWriter(logdir / "wrecked") as writer:
+        for step in (0, 10):
+            writer.write("cross", attention(1, 1, Q, K, seed=29 + step), step)
+    (data,) = (logdir / "wrecked").rglob("*.data")
+    content = bytearray(data.read_bytes())
+    content[:8] = bytes(8)
+    data.write_bytes(content)
+    with AttentionWriter(logdir / "copied") as writer:
+        writer.write("cross", attention(1, 1, Q, K), 0)
+    shutil.rmtree(logdir / "copied" / "plugins")
     with AttentionWriter(logdir / "triangle") as writer:
         weights = np.tril(attention(1, 1, T, T, seed=17))
         weights[..., VALID:, :] = 0
@@ -239,3 +258,233 @@ def test_what_an_outline_means_is_the_tooltip_of_its_cells(
     tab.hover(int(queries[0]), int(keys[0]))
     tab.frame.get_by_test_id("failures-switch").click()
     assert canvas.get_attribute("title") == ""
+
+
+def test_the_only_head_of_the_links_is_a_legend(board: TensorBoard, open_tab: OpenTab) -> None:
+    tab = open_tab(
+        board.address, "&p.attention.run=small&p.attention.mode=links&p.attention.head=2"
+    )
+    chip = tab.frame.get_by_test_id("linked-head-2")
+    chip.wait_for()
+    colour = chip.evaluate("(element) => getComputedStyle(element).color")
+    ink = css_colour(tab, "--ink")
+    assert colour == f"rgb({ink[0]}, {ink[1]}, {ink[2]})"
+    assert chip.evaluate("(element) => element.tagName") == "SPAN"
+
+
+def test_the_inspector_of_the_links_reads_the_pinned_query(
+    board: TensorBoard, open_tab: OpenTab
+) -> None:
+    tab = open_tab(
+        board.address,
+        "&p.attention.run=small&p.attention.mode=links&p.attention.cell=5.1&p.attention.pinQuery=6",
+    )
+    heading = tab.frame.locator(".section-head", has_text="looks at")
+    heading.filter(has_text="Query 6, pinned, looks at").wait_for()
+    top = tab.frame.get_by_test_id("top-keys").locator("li").first.locator(".top-position")
+    in_links = top.inner_text()
+    # On the map one reads with the crosshair, and it is said.
+    tab.frame.get_by_test_id("mode-map").click()
+    heading.filter(has_text="Query 5, at the crosshair, looks at").wait_for()
+    tab.hover(6, 0)
+    heading.filter(has_text="Query 6, pinned, looks at").wait_for()
+    assert top.inner_text() == in_links
+
+
+def test_up_and_down_go_to_the_other_end_of_a_link(board: TensorBoard, open_tab: OpenTab) -> None:
+    tab = open_tab(
+        board.address,
+        "&p.attention.run=zigzag&p.attention.mode=links",
+        width=1600,
+    )
+    tab.frame.locator('[data-testid="links"][data-state="ready"]').wait_for()
+    tab.frame.get_by_test_id("link-query-12").focus()
+    tab.page.keyboard.press("ArrowUp")
+    tab.frame.locator('[data-testid="links"][data-focused="key.9"]').wait_for()
+    tab.page.keyboard.press("ArrowDown")
+    tab.frame.locator('[data-testid="links"][data-focused="query.12"]').wait_for()
+
+
+def test_two_columns_of_links_have_headings(board: TensorBoard, open_tab: OpenTab) -> None:
+    tab = open_tab(board.address, "&p.attention.run=solo&p.attention.mode=links")
+    headings = tab.frame.locator(".link-columns-heads span")
+    headings.first.wait_for()
+    assert headings.all_inner_texts() == ["Queries decoder", "Keys encoder"]
+    for side, heading in zip(("query", "key"), headings.all(), strict=True):
+        column = box_of(tab.frame.locator(f".link-column.{side}"))
+        assert abs(box_of(heading)[0] - column[0]) < 2
+
+
+def test_numbers_of_rows_are_one_column_and_tokens_end_at_it(
+    board: TensorBoard, open_tab: OpenTab
+) -> None:
+    tab = open_tab(board.address, "&p.attention.run=small")
+    tab.wait_for_map()
+    rows = tab.frame.locator(".map-pane .rows .label")
+    numbers = [box_of(one) for one in rows.locator(".position").all()]
+    tokens = [box_of(one) for one in rows.locator("bdi").all()]
+    assert len(numbers) == len(tokens) == Q
+    left = box_of(tab.frame.get_by_test_id("map"))[0]
+    for number, token in zip(numbers, tokens, strict=True):
+        assert number[2] == pytest.approx(numbers[0][2])
+        assert token[2] == pytest.approx(tokens[0][2])
+        assert token[2] <= number[0]
+        assert number[2] <= left
+    # Tokens of other widths: they begin where they like.
+    assert tokens[0][0] < tokens[1][0]
+
+
+def test_what_is_not_known_yet_is_not_said_to_be_none(
+    board: TensorBoard, open_tab: OpenTab
+) -> None:
+    held: list[Route] = []
+    tab = open_tab("about:blank")
+    tab.page.route("**/plugin/attention/events*", lambda route: held.append(route))
+    tab.page.goto(f"{board.address}#attention&p.attention.run=small")
+    tab.wait_for_map()
+    count = tab.frame.get_by_test_id("event-count")
+    assert count.inner_text().split() == ["Events", "…"]
+    for _ in range(50):
+        if held:
+            break
+        tab.page.wait_for_timeout(100)
+    held[0].continue_()
+    tab.frame.locator('[data-testid="event-count"]', has_text=re.compile(r"\d")).wait_for()
+
+
+def test_the_note_on_a_metric_does_not_lie_over_the_next(
+    board: TensorBoard, open_tab: OpenTab
+) -> None:
+    for size in ((1024, 768), (1440, 900)):
+        tab = open_tab(board.address, "&p.attention.run=small", width=size[0], height=size[1])
+        tab.wait_for_map()
+        strip = tab.frame.locator(".gutter .strip-row").first
+        strip.wait_for()
+        notes = tab.frame.locator(".gutter .gutter-note").all()
+        assert len(notes) == (size[1] == 900)
+        for note in notes:
+            assert box_of(note)[3] <= box_of(strip)[1]
+
+
+def test_a_step_that_is_no_number_is_refused_at_once(board: TensorBoard, open_tab: OpenTab) -> None:
+    tab = open_tab(board.address, "&p.attention.run=small&p.attention.step=20")
+    tab.wait_for_map(step=20)
+    # In one task, as fast hands do: typed and entered before anything is drawn.
+    tab.frame.get_by_test_id("step-input").evaluate(
+        """(field) => {
+          field.focus();
+          field.value = 'abc';
+          field.dispatchEvent(new InputEvent('input', { bubbles: true }));
+          field.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true }));
+        }"""
+    )
+    note = tab.frame.get_by_text("A step is a whole number.")
+    note.wait_for()
+    tab.page.wait_for_timeout(300)
+    assert note.is_visible()
+    assert tab.map_attribute("step") == "20"
+
+
+def test_a_change_to_or_from_no_number_is_not_shown(board: TensorBoard, open_tab: OpenTab) -> None:
+    tab = open_tab(board.address, "&p.attention.run=solo&p.attention.step=10")
+    tab.wait_for_map(step=10)
+    value = tab.frame.get_by_test_id("cell-value")
+    change = tab.frame.get_by_test_id("cell-change")
+    tab.hover(1, 2)
+    assert change.inner_text().endswith("since 0")
+    tab.hover(2, 3)
+    assert value.inner_text() == "NaN"
+    assert change.count() == 0
+
+
+def test_a_head_that_the_other_run_lacks_is_said(board: TensorBoard, open_tab: OpenTab) -> None:
+    tab = open_tab(board.address, "&p.attention.run=small&p.attention.head=2")
+    tab.wait_for_map(head=2)
+    tab.frame.get_by_test_id("run-picker").click()
+    tab.frame.locator('.picker-option[data-value="solo"]').click()
+    tab.wait_for_map(run="solo", head=0)
+    assert "This layer has no head 2. Showing head 0." in tab.text("notice")
+
+
+SMALL = (640, 450)
+
+
+def test_in_a_small_window_pickers_show_values_and_the_axis_is_whole(
+    board: TensorBoard, open_tab: OpenTab
+) -> None:
+    tab = open_tab(board.address, "&p.attention.run=small", width=SMALL[0], height=SMALL[1])
+    tab.wait_for_map()
+    for picker, value in (("run-picker", "small"), ("layer-picker", "cross")):
+        shown = tab.frame.get_by_test_id(picker).locator(".picker-value")
+        left, _, right, _ = box_of(shown)
+        assert right - left >= 30, (picker, value)
+    _, top, _, bottom = box_of(tab.frame.locator(".axis-track canvas"))
+    assert bottom <= SMALL[1]
+    assert bottom - top == 26
+    tab.frame.get_by_test_id("slider").click(position={"x": 10, "y": 10})
+    tab.wait_for_map(step=0)
+
+
+def test_in_a_small_window_the_queries_of_the_links_can_be_reached(
+    board: TensorBoard, open_tab: OpenTab
+) -> None:
+    tab = open_tab(
+        board.address,
+        "&p.attention.run=small&p.attention.mode=links",
+        width=SMALL[0],
+        height=SMALL[1],
+    )
+    query = tab.frame.get_by_test_id("link-query-3")
+    query.wait_for()
+    pane = box_of(tab.frame.locator(".links-pane"))
+    query.scroll_into_view_if_needed()
+    _, top, _, bottom = box_of(query)
+    assert pane[1] <= top
+    assert bottom <= pane[3]
+
+
+def test_in_a_small_window_an_error_shows_what_can_be_done(
+    board: TensorBoard, open_tab: OpenTab
+) -> None:
+    tab = open_tab(
+        board.address,
+        "&p.attention.run=wrecked&p.attention.step=0",
+        width=SMALL[0],
+        height=SMALL[1],
+    )
+    again = tab.frame.get_by_role("button", name="Read again")
+    again.wait_for()
+    pane = box_of(tab.frame.locator(".map-pane"))
+    _, top, _, bottom = box_of(again)
+    assert pane[1] <= top
+    assert bottom <= pane[3]
+    tab.frame.get_by_role("button", name="Show step 10").click()
+    tab.wait_for_map(step=10)
+
+
+def test_a_problem_is_said_once_in_the_links(board: TensorBoard, open_tab: OpenTab) -> None:
+    tab = open_tab(
+        board.address, "&p.attention.run=wrecked&p.attention.step=0&p.attention.mode=links"
+    )
+    tab.frame.get_by_role("button", name="Read again").wait_for()
+    tab.page.wait_for_timeout(500)
+    assert tab.frame.get_by_text("fails its checksum").count() == 1
+
+
+def test_in_a_small_window_banners_come_one_at_a_time(
+    board: TensorBoard, open_tab: OpenTab
+) -> None:
+    tab = open_tab(
+        board.address,
+        "&p.attention.run=copied&p.attention.head=97",
+        width=SMALL[0],
+        height=SMALL[1],
+    )
+    first = tab.frame.get_by_test_id("thumbnails-only")
+    second = tab.frame.get_by_test_id("notice")
+    first.wait_for(timeout=30_000)
+    _, top, _, bottom = box_of(first)
+    assert bottom - top <= 40
+    assert not second.is_visible()
+    first.get_by_label("Close").click()
+    second.wait_for()
