@@ -437,7 +437,9 @@ def test_in_a_small_window_the_queries_of_the_links_can_be_reached(
     query = tab.frame.get_by_test_id("link-query-3")
     query.wait_for()
     pane = box_of(tab.frame.locator(".links-pane"))
-    query.scroll_into_view_if_needed()
+    tab.frame.locator(".links-pane").hover()
+    tab.page.mouse.wheel(0, 900)
+    tab.page.wait_for_timeout(300)
     _, top, _, bottom = box_of(query)
     assert pane[1] <= top
     assert bottom <= pane[3]
