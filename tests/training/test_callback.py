@@ -118,7 +118,7 @@ def test_a_model_that_is_built_by_the_first_step(tmp_path: Path, new: Make) -> N
     model.fit(x, y, batch_size=BATCH, callbacks=[new(update_freq=4)], verbose=0)
     layer = AttentionReader(tmp_path).layers("train")[0]
     assert layer == "functional/attention"
-    assert steps(tmp_path, layer)[-2:] == [4, 5]
+    assert steps(tmp_path, layer) == [1, 4, 5]  # there was nothing to record before
 
 
 def test_steps_go_on_in_a_second_fit_and_nothing_is_recorded_twice(
@@ -167,11 +167,14 @@ def test_what_is_recorded_is_the_attention_at_that_step(tmp_path: Path, new: Mak
             maps = attention_maps(self.model, models.source())
             expected[5 * (epoch + 1)] = maps["attention"]
 
+    expected[0] = attention_maps(model, models.source())["attention"]
     fit(model, [new(precision="float32"), Reference()], epochs=2)
     reader = AttentionReader(tmp_path)
+    assert reader.steps("train", "attention") == sorted(expected)
     for step, weights in expected.items():
         np.testing.assert_array_equal(reader.weights("train", "attention", step), weights)
-    assert np.abs(expected[5] - expected[10]).max() > 1e-4
+    for before, after in ((0, 5), (5, 10)):
+        assert np.abs(expected[before] - expected[after]).max() > 1e-4
     assert expected[5].shape == (B, HEADS, K, K)
 
 
@@ -247,10 +250,15 @@ def test_a_token_function_that_fails_leaves_the_maps_without_tokens(
     def tokens(layer: str, inputs: Any) -> Any:
         raise KeyError(layer)
 
+    model = models.compiled(models.one_layer())
     with pytest.warns(AttentionWarning, match="failed for layer 'attention' with KeyError") as told:
-        fit(models.compiled(models.one_layer()), new(tokens=tokens))
+        fit(model, new(tokens=tokens))
     assert len(ours(told)) == 1
+    assert int(model.optimizer.iterations) == STEPS
     assert steps(tmp_path) == [0, 5]
+    reader = AttentionReader(tmp_path)
+    assert reader.tokens("train", "attention", 5) == [([], [])] * B
+    np.testing.assert_allclose(reader.weights("train", "attention", 5).sum(-1), 1, atol=0.02)
 
 
 @pytest.mark.parametrize(

@@ -167,8 +167,9 @@ class Block(keras.layers.Layer):
 def test_names_are_paths_and_shared_layers_are_numbered() -> None:
     ids = keras.Input((K,), dtype="int32")
     x = layers.Embedding(VOCABULARY, UNITS)(ids)
-    shared = Block(name="shared")
-    x = Block()(shared(shared(Block()(x))))
+    first, shared = Block(), Block(name="shared")
+    into_shared = first(x)
+    x = Block()(shared(shared(into_shared)))
     found = capture(keras.Model(ids, x), models.source())
     assert list(found) == [
         "block/self_attention",
@@ -176,6 +177,13 @@ def test_names_are_paths_and_shared_layers_are_numbered() -> None:
         "shared/self_attention#1",
         "block_1/self_attention",
     ]
+    given = keras.Model(ids, into_shared)(models.source())
+    calls = [found[f"shared/self_attention#{number}"].weights for number in range(2)]
+    for weights in calls:
+        _, scores = shared.attention(given, given, return_attention_scores=True)
+        np.testing.assert_allclose(weights, to_numpy(scores), atol=TOLERANCE)
+        given = shared(given)
+    assert np.abs(calls[0] - calls[1]).max() > 1e-4
 
 
 def test_a_name_does_not_depend_on_what_is_selected() -> None:
@@ -452,10 +460,11 @@ class Tapped(keras.layers.Layer):
 
 def test_tap_hands_over_what_is_no_softmax() -> None:
     x = keras.Input((K, UNITS))
-    data = normal(B, K, UNITS)
+    data = normal(B, K, UNITS) / 5  # so that float32 is exact to the tolerance
     found = capture(keras.Model(x, Tapped(name="mix")(x)), data)
     expected = np.maximum(np.einsum("bqd,bkd->bqk", data, data), 0)
-    np.testing.assert_allclose(found["mix/relu"].weights[:, 0], expected, rtol=1e-5, atol=1e-5)
+    assert 0.5 < expected.max() < 4
+    np.testing.assert_allclose(found["mix/relu"].weights[:, 0], expected, atol=TOLERANCE)
     assert found["mix/relu"].causal
 
 
@@ -516,6 +525,31 @@ def test_nothing_found_says_what_was_looked_at() -> None:
     with pytest.warns(AttentionWarning, match=r"Looked at: classify \(softmax \[5, 11, 17\]\)"):
         assert attention_maps(model, models.source()) == {}
     assert list(attention_maps(model, models.source(), layers="classify")) == ["classify"]
+
+
+class Experts(keras.layers.Layer):
+    """A router: its softmax has the shape of attention, and weighs values as attention does."""
+
+    def __init__(self, count: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.route = layers.Dense(count, name="router")
+        self.experts = [layers.Dense(UNITS) for _ in range(count)]
+
+    def call(self, x: Any) -> Any:
+        ops: Any = keras.ops
+        weights = ops.softmax(self.route(x))  # [B, K, experts]
+        values = ops.stack([expert(x) for expert in self.experts], axis=2)
+        return ops.einsum("bke,bkeu->bku", weights, values)
+
+
+def test_a_router_over_experts_is_no_attention() -> None:
+    x = keras.Input((K, UNITS))
+    routed = Experts(3, name="mixture")(x)
+    with pytest.warns(AttentionWarning, match=r"Looked at: mixture \(softmax \[5, 11, 3\]\)"):
+        assert attention_maps(keras.Model(x, routed), normal(B, K, UNITS)) == {}
+    y = layers.Attention(name="pick")([routed, x])
+    model = keras.Model(x, layers.Dense(3, activation="softmax", name="classify")(y))
+    assert list(attention_maps(model, normal(B, K, UNITS))) == ["pick"]
 
 
 def test_attention_without_a_name_is_offered_with_the_pattern_that_records_it() -> None:
