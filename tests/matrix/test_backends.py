@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from environments import ROOT, TRAINING, Environment
 
 from tb_attention_plugin import AttentionReader
-
-ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = [pytest.mark.matrix, pytest.mark.slow]
 
@@ -21,57 +17,34 @@ pytestmark = [pytest.mark.matrix, pytest.mark.slow]
 BACKENDS = {"jax": "jax", "torch": os.environ.get("TORCH", "torch")}
 
 
-@dataclass(frozen=True)
-class Environment:
-    """Python with one backend, and the project installed as a user installs it."""
-
-    backend: str
-    python: Path
-
-    def run(self, *arguments: str | Path, path: str = "") -> subprocess.CompletedProcess[str]:
-        """Runs Python with `arguments`; output and errors come together."""
-        return subprocess.run(
-            [self.python, *arguments],
-            env={**os.environ, "KERAS_BACKEND": self.backend, "PYTHONPATH": path},
-            cwd=ROOT,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-
-
 @pytest.fixture(scope="module", params=BACKENDS)
 def environment(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Environment:
     backend: str = request.param
-    venv = tmp_path_factory.mktemp(backend) / "venv"
-    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-    python = venv / "bin" / "python"
-    packages = ["keras", BACKENDS[backend], "matplotlib", "pytest", str(ROOT)]
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
-    return Environment(backend, python)
+    folder = tmp_path_factory.mktemp(backend) / "venv"
+    requirements = [str(ROOT), "keras", BACKENDS[backend], "matplotlib"]
+    return Environment.make(folder, requirements, backend=backend)
 
 
 def test_golden_cases_pass_without_tensorflow(environment: Environment) -> None:
-    done = environment.run("tests/replay_golden.py", "tests/golden")
-    assert done.returncode == 0, done.stdout[-4000:]
-    assert done.stdout.strip().splitlines()[-1] == "79 passed, 0 failed"
+    environment.replay_golden()
 
 
 def test_capture_passes_on_the_backend(environment: Environment) -> None:
-    training = ROOT / "tests" / "training"
-    done = environment.run(
-        *("-m", "pytest", "-q", "--noconftest", "-p", "no:cacheprovider"),
-        *("-o", "pythonpath="),  # what is installed, not the checkout
-        *("-W", "ignore:__array__:DeprecationWarning"),  # of Keras with NumPy 2 on PyTorch
-        *(training / f"test_{name}.py" for name in ("capture", "chosen_heads", "purity")),
+    environment.test(
+        TRAINING / "test_capture.py",
+        TRAINING / "test_chosen_heads.py",
         f"tests/matrix/on_{environment.backend}.py",
-        path=str(training),
     )
-    assert done.returncode == 0, done.stdout[-4000:]
-    assert "passed" in done.stdout
+
+
+def test_recording_and_callback_pass_on_the_backend(environment: Environment) -> None:
+    environment.test(TRAINING / "test_recording.py", TRAINING / "test_callback.py")
+
+
+def test_training_stays_as_it_is_on_the_backend(environment: Environment) -> None:
+    environment.test(TRAINING / "test_purity.py")
 
 
 def test_jax_on_two_devices_is_recorded_once_and_trains_as_without(
@@ -79,10 +52,8 @@ def test_jax_on_two_devices_is_recorded_once_and_trains_as_without(
 ) -> None:
     if environment.backend != "jax":
         pytest.skip("keras.distribution is for JAX")
-    training = ROOT / "tests" / "training"
-    done = environment.run(training / "distribution_cases.py", tmp_path, path=str(training))
-    assert done.returncode == 0, done.stdout[-4000:]
-    line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
+    printed = environment.run(TRAINING / "distribution_cases.py", tmp_path)
+    line = next(line for line in printed.splitlines() if line.startswith("RESULT "))
     result = json.loads(line.removeprefix("RESULT "))
     assert result["recorded"] in result["plain"]
     reader = AttentionReader(tmp_path)
@@ -90,3 +61,4 @@ def test_jax_on_two_devices_is_recorded_once_and_trains_as_without(
     assert len(layers) == 3
     for layer in layers:
         assert reader.steps("train", layer) == [0, 5, 10, 12]
+    assert len(list(tmp_path.rglob("*.index"))) == 1
