@@ -47,15 +47,19 @@ def test_training_stays_as_it_is_on_the_backend(environment: Environment) -> Non
     environment.test(TRAINING / "test_purity.py")
 
 
+@pytest.mark.parametrize("how", ["replicated", "sharded"])
 def test_jax_on_two_devices_is_recorded_once_and_trains_as_without(
-    environment: Environment, tmp_path: Path
+    environment: Environment, tmp_path: Path, how: str
 ) -> None:
     if environment.backend != "jax":
         pytest.skip("keras.distribution is for JAX")
-    printed = environment.run(TRAINING / "distribution_cases.py", tmp_path)
+    printed = environment.run(TRAINING / "distribution_cases.py", tmp_path, how)
     line = next(line for line in printed.splitlines() if line.startswith("RESULT "))
     result = json.loads(line.removeprefix("RESULT "))
     assert result["recorded"] in result["plain"]
+    if how == "sharded":
+        assert result["divided"] == 3 * 7  # kernels and biases of three layers, but for one bias
+        assert result["difference"] < 1e-6
     reader = AttentionReader(tmp_path)
     layers = reader.layers("train")
     assert len(layers) == 3

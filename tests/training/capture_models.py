@@ -32,13 +32,18 @@ def target(examples: int = B, *, seed: int = 1) -> NDArray[np.int32]:
 
 
 def transformer(
-    *, dropout: float = 0.0, seed: int = 3, batch_norm: bool = False, return_scores: bool = False
+    *,
+    dropout: float = 0.0,
+    seed: int = 3,
+    batch_norm: bool = False,
+    return_scores: bool = False,
+    heads: int = HEADS,
 ) -> Any:
     """Encoder self attention, causal decoder self attention, cross attention; ids → logits."""
     keras.utils.set_random_seed(seed)
 
     def attention(name: str) -> Any:
-        return layers.MultiHeadAttention(HEADS, KEY_DIM, dropout=dropout, name=name, seed=seed)
+        return layers.MultiHeadAttention(heads, KEY_DIM, dropout=dropout, name=name, seed=seed)
 
     source_ids = keras.Input((K,), dtype="int32", name="source")
     target_ids = keras.Input((Q,), dtype="int32", name="target")
