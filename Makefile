@@ -3,7 +3,8 @@
 #   make demo        train on real data with the callback, then open TensorBoard on it
 #                    SERVE=0 stops after the training; LOGDIR and PORT say where
 #   make test        lint, types, Python, TypeScript and browser tests (BROWSER=0 leaves those out)
-#   make test-all    the same with the slow matrices
+#   make test-ci     the same, and with the oldest Keras that is declared
+#   make test-all    the same with the whole matrix: JAX, PyTorch and keras_hub, too
 #   make bench       every benchmark; writes benchmarks/results.json
 #   make format      format Python and TypeScript
 #   make proto       generate the protobuf types from attention.proto
@@ -26,10 +27,10 @@ PROTO := tb_attention_plugin/store/attention.proto
 GENERATED := tb_attention_plugin/store/attention_pb2.py tb_attention_plugin/store/attention_pb2.pyi \
 	frontend/src/gen/attention.ts tb_attention_plugin/static/index.js
 
-.PHONY: demo test test-all bench format proto bundle lint types frontend-check fresh browser clean help
+.PHONY: demo test test-ci test-all bench format proto bundle lint types frontend-check fresh browser clean help
 
 help:
-	@sed -n '3,12s/^# \{0,1\}//p' Makefile
+	@sed -n '3,13s/^# \{0,1\}//p' Makefile
 
 # ── environments ────────────────────────────────────────────────────────────────────────────────
 
@@ -66,11 +67,13 @@ ifneq ($(SERVE),0)
 	$(BIN)/tensorboard --logdir $(LOGDIR) --port $(PORT)
 endif
 
-test: lint types frontend-check fresh browser
-	$(BIN)/python -m pytest $(if $(filter 0,$(BROWSER)),-m "not browser and not matrix",-m "not matrix") $(PYTEST_ARGS)
+# What of the matrix of versions and backends, each in an environment of its own, comes along.
+MATRIX_test := not matrix
+MATRIX_test-ci := not matrix or oldest
+MATRIX_test-all := not matrix or matrix
 
-test-all: lint types frontend-check fresh browser
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test test-ci test-all: lint types frontend-check fresh browser
+	$(BIN)/python -m pytest -m "($(MATRIX_$@))$(if $(filter 0,$(BROWSER)), and not browser)" $(PYTEST_ARGS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run.py
