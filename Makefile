@@ -3,8 +3,8 @@
 #   make demo        train on real data with the callback, then open TensorBoard on it
 #                    SERVE=0 stops after the training; LOGDIR and PORT say where
 #   make test        lint, types, Python, TypeScript and browser tests (BROWSER=0 leaves those out)
-#   make test-ci     the same, and with the oldest Keras that is declared
-#   make test-all    the same with the whole matrix: JAX, PyTorch and keras_hub, too
+#   make test-oldest capture, seq2seq and purity with the oldest Keras that is declared
+#   make test-all    all of both, and the rest of the matrix: JAX, PyTorch and keras_hub
 #   make bench       every benchmark; writes benchmarks/results.json
 #   make format      format Python and TypeScript
 #   make proto       generate the protobuf types from attention.proto
@@ -27,7 +27,7 @@ PROTO := tb_attention_plugin/store/attention.proto
 GENERATED := tb_attention_plugin/store/attention_pb2.py tb_attention_plugin/store/attention_pb2.pyi \
 	frontend/src/gen/attention.ts tb_attention_plugin/static/index.js
 
-.PHONY: demo test test-ci test-all bench format proto bundle lint types frontend-check fresh browser clean help
+.PHONY: demo test test-oldest test-all bench format proto bundle lint types frontend-check fresh browser clean help
 
 help:
 	@sed -n '3,13s/^# \{0,1\}//p' Makefile
@@ -67,13 +67,14 @@ ifneq ($(SERVE),0)
 	$(BIN)/tensorboard --logdir $(LOGDIR) --port $(PORT)
 endif
 
-# What of the matrix of versions and backends, each in an environment of its own, comes along.
-MATRIX_test := not matrix
-MATRIX_test-ci := not matrix or oldest
-MATRIX_test-all := not matrix or matrix
+test: lint types frontend-check fresh browser
+	$(BIN)/python -m pytest $(if $(filter 0,$(BROWSER)),-m "not browser and not matrix",-m "not matrix") $(PYTEST_ARGS)
 
-test test-ci test-all: lint types frontend-check fresh browser
-	$(BIN)/python -m pytest -m "($(MATRIX_$@))$(if $(filter 0,$(BROWSER)), and not browser)" $(PYTEST_ARGS)
+test-all: lint types frontend-check fresh browser
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-oldest: $(VENV)/.dev
+	$(BIN)/python -m pytest -m oldest $(PYTEST_ARGS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run.py
