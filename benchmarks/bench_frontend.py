@@ -1,8 +1,9 @@
 """The tab in headless Chromium: a large model, a long sequence, and two peers on the same weights.
 
-The log is written here: 12 layers × 12 heads × 512 tokens, causal, random as in no model, which is
-the hardest case for compression; and one map of 4,096 × 4,096. Peers are installed from PyPI beside
-this file, without their dependencies; the JavaScript that bertviz loads from a CDN comes from npm.
+The log is written here: 12 layers × 12 heads × 512 tokens at 40 steps, causal, random as in no
+model, which is the hardest case for compression; and one map of 4,096 × 4,096. Peers are installed
+from PyPI beside this file, without their dependencies; the JavaScript that bertviz loads from a CDN
+comes from npm.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ HERE = Path(__file__).parent
 PEERS = HERE / ".peers"
 LAYERS = HEADS = 12
 TOKENS = 512
-STEPS = 60
+STEPS = 40
 LONG = 4096
 #: A peer that has drawn nothing by then is left behind.
 PATIENCE_S = 30
@@ -144,8 +145,7 @@ def _write_logs(root: Path) -> None:
     with AttentionWriter(root / "lm") as writer:
         for step in range(STEPS):
             maps = _attention(HEADS, TOKENS, 1 + 2 * step / STEPS, causal=True)
-            # Each head is scrubbed as any other: one layer with a history is enough.
-            for layer in range(LAYERS if step == STEPS - 1 else 1):
+            for layer in range(LAYERS):
                 name = f"h.{layer}/attention"
                 writer.write(name, maps, step, query_tokens=tokens, key_tokens=tokens, causal=True)
     with AttentionWriter(root / "long") as writer:
@@ -251,19 +251,32 @@ def _large_model(browser: Browser, address: str) -> Iterator[Figure]:
                 "uploadThroughput": -1,
             },
         )
-        frame.evaluate(_PRESS, "Home")
-        frame.locator('[data-testid="map"][data-state="ready"][data-step="0"]').wait_for()
-        page.wait_for_timeout(700)
+        # Another head each time: its maps are not at hand. One pass before the first, since a page
+        # that was opened just now runs uncompiled.
+        if latency == 0:
+            _from_the_start(page, frame)
+            frame.evaluate(_SCRUB, STEPS - 2)
+        frame.evaluate(_PRESS, "k")
+        _from_the_start(page, frame)
         times: list[float] = frame.evaluate(_SCRUB, STEPS - 2)
         yield Figure(
             f"step to paint, p95, {latency} ms added latency, {name}",
             _p95(times),
             "ms",
-            note=f"20 steps per second; median {statistics.median(times):.1f}; target 16",
+            note=(
+                f"20 steps per second, a head whose maps are not at hand; "
+                f"median {statistics.median(times):.1f}; target 16"
+            ),
         )
     heap, _ = _heap(session)
     yield Figure(f"JS heap after scrubbing, {name}", heap, "MB", note="after a collection")
     page.close()
+
+
+def _from_the_start(page: Page, frame: Frame) -> None:
+    frame.evaluate(_PRESS, "Home")
+    frame.locator('[data-testid="map"][data-state="ready"][data-step="0"]').wait_for()
+    page.wait_for_timeout(700)
 
 
 def _long_map(browser: Browser, address: str) -> Iterator[Figure]:

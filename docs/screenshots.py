@@ -22,20 +22,23 @@ TRANSFORMER = (
     "&p.attention.run=transformer/train&p.attention.layer=decoder/layer_1/cross_attention"
     "&p.attention.head=1&p.attention.example=1"
 )
-# Name, state in the address, the cell under the pointer as (query, key), width, height.
-PICTURES: tuple[tuple[str, str, tuple[int, int] | None, int, int], ...] = (
-    ("tab", LUONG + "&p.attention.step=200", (9, 12), 1440, 900),
-    ("tab-1920", LUONG + "&p.attention.step=200", (9, 12), 1920, 1080),
-    ("transformer", TRANSFORMER, (3, 23), 1440, 900),
-    ("links", TRANSFORMER + "&p.attention.mode=links", None, 1440, 900),
+SMALL, LARGE = (1280, 800), (1920, 1080)
+# Name, state in the address, the cell under the pointer as (query, key), size.
+PICTURES: tuple[tuple[str, str, tuple[int, int] | None, tuple[int, int]], ...] = (
+    ("tab", LUONG + "&p.attention.step=200", (9, 12), SMALL),
+    ("tab-1920", LUONG + "&p.attention.step=200", (9, 12), LARGE),
+    ("transformer", TRANSFORMER, (3, 23), SMALL),
+    ("transformer-1920", TRANSFORMER, (3, 23), LARGE),
+    ("links", TRANSFORMER + "&p.attention.mode=links", None, SMALL),
     (
         "compare",
         LUONG + "&p.attention.mode=compare&p.attention.a=100&p.attention.b=200",
         None,
-        1440,
-        900,
+        SMALL,
     ),
-    ("heads-steps", TRANSFORMER + "&p.attention.matrix=1", None, 1440, 900),
+    ("film", LUONG + "&p.attention.mode=film&p.attention.spread=log", None, SMALL),
+    ("film-1920", TRANSFORMER + "&p.attention.mode=film&p.attention.frames=12", None, LARGE),
+    ("heads-steps", TRANSFORMER + "&p.attention.matrix=1", None, SMALL),
 )
 
 
@@ -76,10 +79,10 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        for name, state, cell, width, height in PICTURES:
+        for name, state, cell, size in PICTURES:
             for dark in (False, True):
                 url = f"{found[1]}#attention{state}"
-                picture = take(browser, url, cell, (width, height), dark=dark)
+                picture = take(browser, url, cell, size, dark=dark)
                 (IMAGES / f"{name}-{'dark' if dark else 'light'}.png").write_bytes(picture)
         browser.close()
     board.terminate()

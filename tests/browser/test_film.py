@@ -108,7 +108,8 @@ def test_steps_are_put_in_and_taken_out_and_the_address_keeps_them(
     wait_for_frames(tab, 4)
     chosen = steps_of(tab)
     assert chosen == sorted([*four[1:], between])
-    tab.page.wait_for_function("() => location.hash.includes('spread=chosen')")
+    listed = ".".join(map(str, chosen))
+    tab.page.wait_for_function("listed => location.hash.includes(`film=${listed}`)", arg=listed)
     tab.page.reload()
     wait_for_frames(tab, 4)
     assert steps_of(tab) == chosen

@@ -114,7 +114,8 @@ def assert_labels_are_legible(tab: Tab) -> None:
     assert set(here) == {"query", "key"}
     query, key = int(tab.map_attribute("query")), int(tab.map_attribute("key"))
     word = tokens(query + 1)[query]
-    assert here["query"].startswith(f"{query}{word[:3]}")
+    assert here["query"].startswith(word[:3])
+    assert here["query"].endswith(str(query))
     # The keys of a map with room for each of them have no numbers.
     assert here["key"].removeprefix(str(key)).startswith(tokens(key + 1)[key][:3])
 
@@ -220,7 +221,8 @@ def test_the_wheel_zooms_around_the_pointer_and_a_drag_pans(
     # As soon as there is more than fits, the same cell stays below the pointer.
     assert len(below) >= 3
     assert len(set(below)) == 1
-    assert below[0][0] == query
+    # Before, the whole of it is kept in the middle of the pane, which moves it by a few cells.
+    assert abs(below[0][0] - query) <= 8
     first_query, first_key = int(number(tab, "first-query")), int(number(tab, "first-key"))
     cell = number(tab, "cell")
     tab.page.mouse.move(x, y)

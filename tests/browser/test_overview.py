@@ -252,7 +252,7 @@ def test_heads_are_sorted_by_how_much_they_changed(
     changes: dict[Head, float] = {}
     for layer in reader.layers(RUN):
         entropy = reader.metrics(RUN, layer)["entropy"][:, 0].astype(np.float64)
-        for head, change in enumerate(np.abs(entropy[40] - entropy[0])):
+        for head, change in enumerate(entropy[40] - entropy[0]):
             changes[layer, head] = float(change)
     step = reader.steps(RUN, reader.layers(RUN)[0])[40]
     tab = open_heads(board, open_tab, RUN, f"&p.attention.step={step}&p.attention.metric=entropy")
@@ -261,14 +261,14 @@ def test_heads_are_sorted_by_how_much_they_changed(
     rows = tab.frame.locator('[data-testid="ranked-heads"] [role="option"]')
     expect(rows).to_have_count(len(changes))
     expect(rows.last.locator(".ranked-value")).not_to_have_text(re.compile("–"))
-    order = sorted(changes, key=lambda head: -changes[head])
+    order = sorted(changes, key=lambda head: -abs(changes[head]))
     shown = rows.evaluate_all(
         "all => all.map((e) => [e.dataset.layer, Number(e.dataset.head), "
         "e.querySelector('.ranked-value').textContent])"
     )
     assert [(layer, head) for layer, head, _ in shown] == order
     for (_, _, text), head in zip(shown, order, strict=True):
-        assert text == f"Δ {changes[head]:.3f}"
+        assert text.replace("−", "-") == f"{changes[head]:+.3f}"
     rows.nth(2).click()
     tab.wait_for_map(layer=order[2][0], head=order[2][1])
 

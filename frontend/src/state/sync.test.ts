@@ -58,6 +58,18 @@ test('a change made by hand is not written over before the browser has told of i
   expect(page.now()).toBe('#attention&p.attention.head=2');
 });
 
+test('an address that TensorBoard writes in its own way is written on', () => {
+  const page = address('#attention');
+  const view = createView();
+  syncWithAddress(page.host, view);
+  vi.advanceTimersByTime(1000);
+  view.run.value = 'a/b';
+  page.byHand('#attention&p.attention.run=a/b'); // not told
+  view.head.value = 3;
+  vi.advanceTimersByTime(1000);
+  expect(page.now()).toBe('#attention&p.attention.run=a%2Fb&p.attention.head=3');
+});
+
 test('another tab’s address is left alone', () => {
   const page = address('#scalars&tagFilter=x');
   const view = createView();

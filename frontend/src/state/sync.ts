@@ -17,8 +17,13 @@ export function syncWithAddress(host: Host, view: View): { flush(): void } {
     timer = undefined;
     written = performance.now();
     const hash = host.readHash();
-    // Somebody has just changed it, and the browser is about to tell: theirs is the later wish.
-    if (hash !== known && hash.includes('p.attention.')) return;
+    if (hash !== known && hash.includes('p.attention.')) {
+      // Somebody has just changed it. The browser is about to tell if it was by hand, and that is
+      // the later wish; TensorBoard rewrites it without a word.
+      known = hash;
+      timer = setTimeout(write, LEAST_PAUSE_MS);
+      return;
+    }
     if (isOurTab(hash)) host.writeHash(writeHash(hash, snapshot(view)));
     known = host.readHash();
   }

@@ -54,9 +54,10 @@ export function FilmBar({ model }: { model: MapModel }): JSX.Element {
       <PutIn />
       <ScalePicker />
       <HidePicker />
-      <div class="spring" />
-      <ExportMenu what="these steps" takes={filmTakes(store, model, palette)} />
-      <ColorBar model={model} />
+      <div class="bar-end">
+        <ExportMenu what="these steps" takes={filmTakes(store, model, palette)} />
+        <ColorBar model={model} />
+      </div>
     </div>
   );
 }

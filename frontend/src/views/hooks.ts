@@ -96,6 +96,16 @@ export function useOutside(
   }, [open, ref]);
 }
 
+/** Does something once the next frame is on the screen; returns what calls it off. */
+export function afterPaint(work: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const frame = requestAnimationFrame(() => (timer = setTimeout(work)));
+  return () => {
+    cancelAnimationFrame(frame);
+    clearTimeout(timer);
+  };
+}
+
 /** Scrolls what is selected into sight when something else is selected, not when it is scrolled. */
 export function useSelectedInSight(root: RefObject<HTMLElement | null>): void {
   const selected = useRef<string | null>(null);

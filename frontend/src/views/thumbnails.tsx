@@ -5,7 +5,7 @@ import type { Tiles } from '../api/model';
 import { prepare } from '../render/map';
 import { fitTile, paintTile } from '../render/tiles';
 import { useStore } from '../state/store';
-import { useDpr, usePalette, type Size } from './hooks';
+import { afterPaint, useDpr, usePalette, type Size } from './hooks';
 import { style } from './style';
 
 /** The thumbnail of one head, and where its box is, in CSS pixels. */
@@ -39,7 +39,7 @@ export function Thumbnails(props: {
   const dpr = useDpr();
   const scale = useStore().view.scale.value;
 
-  useLayoutEffect(() => {
+  const draw = () => {
     const element = canvas.current;
     const context = element && prepare(element, size.width, size.height, dpr);
     if (!context) return;
@@ -64,6 +64,12 @@ export function Thumbnails(props: {
     for (const { x, y, width, height } of frames) {
       context.strokeRect(x + line / 2, y + line / 2, width - line, height - line);
     }
+  };
+  // A step is first of all a step of the map: what is drawn already waits until that is painted.
+  useLayoutEffect(() => {
+    if (canvas.current?.dataset['drawn']) return afterPaint(draw);
+    draw();
+    return undefined;
   });
 
   return <canvas ref={canvas} class="thumbnails" aria-hidden="true" style={style({ ...size })} />;

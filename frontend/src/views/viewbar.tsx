@@ -53,10 +53,11 @@ export function ViewBar({ model }: { model: MapModel }): JSX.Element {
           </b>
         </span>
       )}
-      <div class="spring" />
-      <ExportMenu what="this map" takes={mapTakes(store, model, palette)} />
-      <ZoomButtons model={model} />
-      <ColorBar model={model} />
+      <div class="bar-end">
+        <ExportMenu what="this map" takes={mapTakes(store, model, palette)} />
+        <ZoomButtons model={model} />
+        <ColorBar model={model} />
+      </div>
     </div>
   );
 }
