@@ -68,7 +68,8 @@ class Plan:
         first = layer.parts[0]
         parts = [to_maps(arrays[part.weights], part.axis, batch) for part in layer.parts]
         # `concatenate` copies even a single array, while the training waits.
-        weights = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+        alone = len(parts) == 1 and parts[0].flags.writeable  # JAX's arrays are not
+        weights = parts[0] if alone else np.concatenate(parts, axis=2)
         masks: list[NDArray[np.bool_]] = []
         for part in layer.parts:
             given, shape = optional(part.full), arrays[part.weights].shape
