@@ -167,6 +167,12 @@ def test_pooling_on_screen_is_said_and_is_the_maximum(
     for _ in range(6):
         canvas.press("+")
     expect(tab.frame.get_by_test_id("pooled")).to_have_count(0)
+    # In a comparison there is less room.
+    tab.frame.get_by_test_id("mode-compare").click()
+    tab.frame.get_by_test_id("zoom-fit").click()
+    expect(tab.frame.get_by_test_id("pooled")).to_have_text(
+        re.compile(r"^[\d.]+ × [\d.]+ tokens per pixel, maximum$")
+    )
 
 
 def test_thumbnails_without_maps_are_said_to_be_that(

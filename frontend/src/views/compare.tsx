@@ -10,7 +10,7 @@ import { DiffPanel, SidePanel } from './comparepanels';
 import { CompareStrip } from './comparestrip';
 import { useDpr, useSize, type Size } from './hooks';
 import { createMapModel, type MapModel } from './mapmodel';
-import { SaidLine } from './viewbar';
+import { PoolNote, SaidLine } from './viewbar';
 
 const MOVES = 6;
 /** Room that a panel's heading takes. */
@@ -60,6 +60,7 @@ export function CompareView(): JSX.Element {
             {rows.slice(1).map((row, i) => (
               <FurtherRow key={i} row={row} index={i + 1} size={size} />
             ))}
+            <PoolNote layout={arranged.model.layout.value} />
           </>
         )}
       </div>
