@@ -226,7 +226,7 @@ def test_runs_below_each_other_at_the_same_steps(
         "compare-said"
     )
     # A link has the rows, in their order.
-    assert "p.attention.rows=sparse%7Cfew" in tab.page.url
+    tab.page.wait_for_function("() => location.hash.includes('p.attention.rows=sparse%7Cfew')")
 
 
 def test_the_other_one_of_two_runs_is_a_click_away(

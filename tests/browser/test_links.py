@@ -61,7 +61,7 @@ def test_counts_are_those_of_the_recorded_weights(
         percent = re.search(r"([\d.]+)\s%", tab.text("link-counts"))
         assert percent is not None
         assert float(percent[1]) == pytest.approx(100 * drawn.sum() / both.sum(), abs=0.6)
-    assert "p.attention.least=0.2" in tab.page.url
+    tab.page.wait_for_function("() => location.hash.includes('p.attention.least=0.2')")
 
 
 def test_at_most_so_many_links_of_a_query(

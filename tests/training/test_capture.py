@@ -169,8 +169,11 @@ def test_names_are_paths_and_shared_layers_are_numbered() -> None:
     x = layers.Embedding(VOCABULARY, UNITS)(ids)
     first, shared = Block(), Block(name="shared")
     into_shared = first(x)
-    x = Block()(shared(shared(into_shared)))
-    found = capture(keras.Model(ids, x), models.source())
+    model = keras.Model(ids, Block()(shared(shared(into_shared))))
+    rng = np.random.default_rng(3)
+    for variable in model.weights:  # initial ones would attend alike in both calls
+        variable.assign(rng.normal(scale=0.3, size=variable.shape))
+    found = capture(model, models.source())
     assert list(found) == [
         "block/self_attention",
         "shared/self_attention#0",
@@ -183,7 +186,7 @@ def test_names_are_paths_and_shared_layers_are_numbered() -> None:
         _, scores = shared.attention(given, given, return_attention_scores=True)
         np.testing.assert_allclose(weights, to_numpy(scores), atol=TOLERANCE)
         given = shared(given)
-    assert np.abs(calls[0] - calls[1]).max() > 1e-4
+    assert np.abs(calls[0] - calls[1]).max() > 1e-3
 
 
 def test_a_name_does_not_depend_on_what_is_selected() -> None:
