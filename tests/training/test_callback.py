@@ -118,7 +118,9 @@ def test_a_model_that_is_built_by_the_first_step(tmp_path: Path, new: Make) -> N
     model.fit(x, y, batch_size=BATCH, callbacks=[new(update_freq=4)], verbose=0)
     layer = AttentionReader(tmp_path).layers("train")[0]
     assert layer == "functional/attention"
-    assert steps(tmp_path, layer) == [1, 4, 5]  # there was nothing to record before
+    # On TensorFlow there is nothing to record before; elsewhere Keras builds the model first.
+    first = 1 if keras.backend.backend() == "tensorflow" else 0
+    assert steps(tmp_path, layer) == [first, 4, 5]
 
 
 def test_steps_go_on_in_a_second_fit_and_nothing_is_recorded_twice(

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 from capture_models import HEADS, KEY_DIM, UNITS, VOCABULARY, B, K, Q, layers
-from fitting import fit
+from fitting import fit, ours
 from tb_attention_training import AttentionCallback, AttentionWarning, attention_maps
 from tb_attention_training.capture import trace
 from tb_attention_training.capture.heads import ChosenHeads
@@ -104,12 +104,13 @@ class MaskedByHand(keras.layers.Layer):
         ops: Any = keras.ops
         heads = ops.reshape(x, (B, K, HEADS, KEY_DIM))
         scores = ops.einsum("bqhd,bkhd->bhqk", heads, heads)
-        scores = scores * np.array([1, self.sharpness, 1], "float32")[:, None, None]
+        sharpness = np.array([1, self.sharpness, 1], "float32")[:, None, None]
+        scores = scores * ops.convert_to_tensor(sharpness)
         valid = ops.convert_to_tensor(VALID)
         if self.softmax is not None:
             weights = self.softmax(scores, mask=valid)
         else:
-            weights = ops.softmax(scores - 1e9 * ops.cast(~VALID, "float32"))
+            weights = ops.softmax(scores - 1e9 * ops.cast(ops.logical_not(valid), "float32"))
         return ops.reshape(ops.einsum("bhqk,bkhd->bqhd", weights, heads), (B, K, HEADS * KEY_DIM))
 
 
@@ -170,7 +171,7 @@ def test_heads_that_a_layer_does_not_have_are_told_once(tmp_path: Path) -> None:
     )
     with pytest.warns(AttentionWarning, match=said) as told:
         fit_transformer(one)
-    assert len(told) == 1
+    assert len(ours(told)) == 1
     reader = AttentionReader(tmp_path)
     assert sorted(reader.layers("train")) == ["causal_attention", "encoder_attention"]
     assert reader.heads("train", "causal_attention") == [1]
@@ -182,7 +183,7 @@ def test_a_training_of_which_no_head_is_chosen_goes_on(tmp_path: Path) -> None:
     model = models.compiled(models.one_layer())
     with pytest.warns(AttentionWarning, match="has 3 heads, numbered from 0, and no 5") as told:
         fit(model, callback(tmp_path, models.source(), update_freq=1, heads=[5]))
-    assert len(told) == 1
+    assert len(ours(told)) == 1
     assert int(model.optimizer.iterations) == 5
     assert AttentionReader(tmp_path).runs() == []
 
