@@ -1,12 +1,12 @@
 import type { JSX } from 'preact';
-import { useRef, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { SideName } from '../state/compare';
 import { formatStep } from '../state/format';
 import { parseStep } from '../state/steps';
 import { useStore } from '../state/store';
 import { CompareColors } from './colorbars';
 import { ExportMenu } from './export';
-import { useMedia, useOutside, usePalette } from './hooks';
+import { useMedia, usePalette, usePopover } from './hooks';
 import { Icon } from './icons';
 import type { MapModel } from './mapmodel';
 import { OtherPicker, RowsPicker } from './otherpicker';
@@ -129,10 +129,7 @@ function Shown({ padded }: { padded: boolean }): JSX.Element {
   const some = useMedia(ROOM_FOR_SCALE);
   const all = useMedia(ROOM_FOR_ALL);
   const { hide, padding, scale } = useStore().view;
-  const [open, setOpen] = useState(false);
-  const root = useRef<HTMLDivElement>(null);
-  const button = useRef<HTMLButtonElement>(null);
-  useOutside(root, open, () => setOpen(false));
+  const { open, toggle, root, button, onKeyDown } = usePopover();
   const hides = (
     <>
       <HidePicker />
@@ -150,16 +147,7 @@ function Shown({ padded }: { padded: boolean }): JSX.Element {
   const what = [...(some ? [] : ['Scale']), 'hidden keys', ...(padded ? ['padding'] : [])];
   const said = what.join(', ').replace(/^h/, 'H');
   const list = (
-    <div
-      class="picker"
-      ref={root}
-      onKeyDown={(event) => {
-        if (event.key !== 'Escape' || !open) return;
-        event.stopPropagation();
-        setOpen(false);
-        button.current?.focus();
-      }}
-    >
+    <div class="picker" ref={root} onKeyDown={onKeyDown}>
       <button
         ref={button}
         type="button"
@@ -169,7 +157,7 @@ function Shown({ padded }: { padded: boolean }): JSX.Element {
         title={said}
         aria-pressed={hide.value !== 'none' || (padded && padding.value)}
         data-testid="compare-more"
-        onClick={() => setOpen(!open)}
+        onClick={toggle}
       >
         <Icon name="tune" size={18} />
       </button>

@@ -1,6 +1,5 @@
 import type { JSX } from 'preact';
-import { useRef, useState } from 'preact/hooks';
-import { useCopied, useOutside } from './hooks';
+import { useCopied, usePopover } from './hooks';
 import { Icon } from './icons';
 
 /** Something of the view to take away. */
@@ -27,30 +26,17 @@ function save(blob: Blob, name: string): void {
 /** What is on screen as a file or on the clipboard: the weights as read, the picture as drawn. */
 export function ExportMenu(props: { what: string; takes: readonly Take[] | null }): JSX.Element {
   const { what, takes } = props;
-  const [open, setOpen] = useState(false);
+  const { open, toggle, close, root, button, onKeyDown } = usePopover();
   const [copied, copy] = useCopied();
-  const root = useRef<HTMLDivElement>(null);
-  const button = useRef<HTMLButtonElement>(null);
-  useOutside(root, open, () => setOpen(false));
 
   const take = async ({ make, name }: Take) => {
-    setOpen(false);
-    button.current?.focus();
+    close();
     const made = await make();
     if (typeof made === 'string') copy(made);
     else if (made && name) save(made, name);
   };
   return (
-    <div
-      class="picker"
-      ref={root}
-      onKeyDown={(event) => {
-        if (event.key !== 'Escape' || !open) return;
-        event.stopPropagation();
-        setOpen(false);
-        button.current?.focus();
-      }}
-    >
+    <div class="picker" ref={root} onKeyDown={onKeyDown}>
       <button
         ref={button}
         type="button"
@@ -60,7 +46,7 @@ export function ExportMenu(props: { what: string; takes: readonly Take[] | null 
         title={takes ? `Save ${what} (S)` : 'There is nothing to save'}
         disabled={!takes}
         data-testid="export"
-        onClick={() => setOpen(!open)}
+        onClick={toggle}
       >
         <Icon name={copied ? 'check' : 'download'} size={18} />
       </button>

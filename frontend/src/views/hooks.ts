@@ -119,6 +119,24 @@ export function useSelectedInSight(root: RefObject<HTMLElement | null>): void {
   });
 }
 
+/** A list that a button opens: closed by Escape, which gives the focus back, and from outside. */
+export function usePopover() {
+  const [open, setOpen] = useState(false);
+  const root = useRef<HTMLDivElement>(null);
+  const button = useRef<HTMLButtonElement>(null);
+  useOutside(root, open, () => setOpen(false));
+  const close = () => {
+    setOpen(false);
+    button.current?.focus();
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key !== 'Escape' || !open) return;
+    event.stopPropagation();
+    close();
+  };
+  return { open, toggle: () => setOpen(!open), close, root, button, onKeyDown };
+}
+
 /** Tells `true` for a moment after something was copied. */
 export function useCopied(): [boolean, (text: string) => void] {
   const [copied, setCopied] = useState(false);
