@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tb_attention_plugin import AttentionReader
 from tests.tensorboard_process import TensorBoard, running_tensorboard
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,6 +48,18 @@ def demo_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # The demo itself fails when the RNN gets less than 98 % of the held-out dates right.
     assert done.returncode == 0, done.stdout[-4000:]
     return logdir
+
+
+@pytest.fixture(scope="module")
+def board(demo_log: Path, start_tensorboard: Callable[..., TensorBoard]) -> TensorBoard:
+    """TensorBoard on the demo's log; modules about other logs have another one of this name."""
+    return start_tensorboard(demo_log)
+
+
+@pytest.fixture(scope="module")
+def reader(demo_log: Path) -> AttentionReader:
+    """The demo's log, to compare with what is shown."""
+    return AttentionReader(demo_log)
 
 
 @pytest.fixture(scope="session")

@@ -21,11 +21,6 @@ OpenTab = Callable[..., Tab]
 RUN, LAYER = "transformer/train", "decoder/layer_1/cross_attention"
 
 
-@pytest.fixture(scope="module")
-def board(demo_log: Path, start_tensorboard: Callable[..., TensorBoard]) -> TensorBoard:
-    return start_tensorboard(demo_log)
-
-
 def open_layer(board: TensorBoard, open_tab: OpenTab, more: str = "", **size: int) -> Tab:
     tab = open_tab(board.address, f"&p.attention.run={RUN}&p.attention.layer={LAYER}{more}", **size)
     tab.wait_for_map(layer=LAYER)

@@ -19,11 +19,6 @@ LAYERS = ("encoder/layer_0/self_attention", "encoder/layer_1/self_attention")
 
 
 @pytest.fixture(scope="module")
-def board(demo_log: Path, start_tensorboard: Callable[..., TensorBoard]) -> TensorBoard:
-    return start_tensorboard(demo_log)
-
-
-@pytest.fixture(scope="module")
 def encoder(demo_log: Path) -> NDArray[np.float64]:
     """[layers, heads, queries, keys] of the first example at the last step, without padding."""
     reader = AttentionReader(demo_log)

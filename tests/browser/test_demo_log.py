@@ -22,11 +22,6 @@ def board(demo_log: Path, start_tensorboard: Callable[..., TensorBoard]) -> Tens
     return start_tensorboard(demo_log, tensorflow=True)
 
 
-@pytest.fixture(scope="module")
-def reader(demo_log: Path) -> AttentionReader:
-    return AttentionReader(demo_log)
-
-
 def run_named(reader: AttentionReader, part: str) -> str:
     (name,) = [run for run in reader.runs() if part in run]
     return name

@@ -25,16 +25,6 @@ HEAD = 2
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-@pytest.fixture(scope="module")
-def board(demo_log: Path, start_tensorboard: Callable[..., TensorBoard]) -> TensorBoard:
-    return start_tensorboard(demo_log)
-
-
-@pytest.fixture(scope="module")
-def reader(demo_log: Path) -> AttentionReader:
-    return AttentionReader(demo_log)
-
-
 @pytest.fixture
 def film(board: TensorBoard, open_tab: OpenTab) -> Callable[..., Tab]:
     def start(more: str = "", *, frames: int) -> Tab:

@@ -47,11 +47,6 @@ HOSTILE = (
 )
 
 
-@pytest.fixture(scope="module")
-def board(demo_log: Path, start_tensorboard: Start) -> TensorBoard:
-    return start_tensorboard(demo_log)
-
-
 def save(tab: Tab, kind: str) -> bytes:
     """Presses S and an entry of the menu."""
     tab.frame.get_by_test_id("mode-map").press("s")

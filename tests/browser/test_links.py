@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,16 +16,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 OpenTab = Callable[..., Tab]
 LAYER = "decoder/layer_1/cross_attention"
-
-
-@pytest.fixture(scope="module")
-def board(demo_log: Path, start_tensorboard: Callable[..., TensorBoard]) -> TensorBoard:
-    return start_tensorboard(demo_log)
-
-
-@pytest.fixture(scope="module")
-def reader(demo_log: Path) -> AttentionReader:
-    return AttentionReader(demo_log)
 
 
 def open_links(board: TensorBoard, reader: AttentionReader, open_tab: OpenTab, more: str) -> Tab:

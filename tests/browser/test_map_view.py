@@ -37,11 +37,6 @@ def demo(demo_log: Path, start_tensorboard: Start) -> TensorBoard:
     return start_tensorboard(demo_log)
 
 
-@pytest.fixture(scope="module")
-def reader(demo_log: Path) -> AttentionReader:
-    return AttentionReader(demo_log)
-
-
 def tokens(count: int) -> list[str]:
     """Words; long ones where the sparse labels of long sequences stand."""
     return ["telescopes" if i % 64 == 0 else WORDS[(7 * i + i * i) % 11] for i in range(count)]

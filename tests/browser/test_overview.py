@@ -27,16 +27,6 @@ THUMB, PITCH = 32, 34  # CSS pixels of a thumbnail, and from one to the next
 DRAWN = ".heads-drawn:not(.skeleton) canvas"
 
 
-@pytest.fixture(scope="module")
-def board(demo_log: Path, start_tensorboard: Start) -> TensorBoard:
-    return start_tensorboard(demo_log)
-
-
-@pytest.fixture(scope="module")
-def reader(demo_log: Path) -> AttentionReader:
-    return AttentionReader(demo_log)
-
-
 def open_heads(board: TensorBoard, open_tab: OpenTab, run: str, more: str = "") -> Tab:
     tab = open_tab(board.address, f"&p.attention.run={run}&p.attention.pane=heads{more}")
     tab.wait_for_map(run=run)

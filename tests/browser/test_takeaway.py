@@ -24,16 +24,6 @@ LAYER = "decoder/layer_1/cross_attention"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-@pytest.fixture(scope="module")
-def board(demo_log: Path, start_tensorboard: Callable[..., TensorBoard]) -> TensorBoard:
-    return start_tensorboard(demo_log)
-
-
-@pytest.fixture(scope="module")
-def reader(demo_log: Path) -> AttentionReader:
-    return AttentionReader(demo_log)
-
-
 def weights(reader: AttentionReader, step: int, head: int) -> NDArray[np.float32]:
     queries, keys = reader.lengths(RUN, LAYER, step)[0]
     return reader.weights(RUN, LAYER, step)[0, head, :queries, :keys]
